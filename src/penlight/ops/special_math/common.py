@@ -17,7 +17,8 @@ def in_float64(f: Function) -> Function:
         dtype = xp.result_type(*arrays)
         wide = xp.broadcast_arrays(*(a.astype(xp.float64, copy=False) for a in arrays))
         with xp.errstate(all="ignore"):
-            return f(xp, *wide).astype(dtype, copy=False)
+            result = f(xp, *(a.reshape(-1) for a in wide))
+        return result.astype(dtype, copy=False).reshape(wide[0].shape)
 
     return wrapped
 

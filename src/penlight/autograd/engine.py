@@ -1,0 +1,349 @@
+"""The backward walk: gradients flow from the outputs through the tape to the leaves.
+
+Serial numbers are a topological order, so the walk needs no queue: the nodes reachable from the outputs, latest
+first. It knows no op by name; a gradient is summed and cast here to the shape and dtype of the value it belongs
+to, so that no rule has to undo broadcasting or promotion.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core.tape import Node, modes
+from ..core.tensor import Tensor, current_node, edge_to, wrap
+
+
+def reachable(roots: Iterable[Node]) -> list[Node]:
+    """All nodes that gradients of `roots` pass, latest first."""
+    seen = set(roots)
+    stack = list(seen)
+    while stack:
+        for edge in stack.pop().edges:
+            if edge is not None:
+                target = edge[0]
+                if target not in seen and isinstance(target, Node):
+                    seen.add(target)
+                    stack.append(target)
+    return sorted(seen, key=_serial_of, reverse=True)
+
+
+def _serial_of(node: Node) -> int:
+    return node.serial
+
+
+class Walk:
+    """One backward pass: the gradients still on their way, and where they end."""
+
+    def __init__(self, keep: bool, create_graph: bool, wanted: Sequence[Tensor] | None):
+        self.keep, self.create_graph = keep, create_graph
+        self.pending: dict[Node, list] = {}
+        self.found: dict[int, Tensor] = {}  # gradients asked for, by id of the tensor
+        self.accumulate = wanted is None
+        self.leaves: dict[int, Tensor] = {}
+        self.points: dict[tuple[Node, int], list[int]] = {}
+        for t in wanted or ():
+            node = current_node(t)
+            if node is None:
+                self.leaves[id(t)] = t
+            else:
+                self.points.setdefault((node, t._slot), []).append(id(t))
+
+    def run(self, roots: list[tuple], grads: list[Tensor]) -> None:
+        """Sends `grads` in at `roots` (edges) and walks until every leaf has its share."""
+        nodes = reachable(edge[0] for edge in roots if isinstance(edge[0], Node))
+        if not self.accumulate:
+            nodes = self._on_the_way(nodes)
+        for edge, grad in zip(roots, grads):
+            self.deliver(edge, grad)
+        previous, modes.grad = modes.grad, self.create_graph
+        try:
+            for node in nodes:
+                buffer = self.pending.pop(node, None)
+                if buffer is not None:
+                    self.step(node, buffer)
+        finally:
+            modes.grad = previous
+
+    def _on_the_way(self, nodes: list[Node]) -> list[Node]:
+        """Only the nodes through which a gradient reaches something asked for."""
+        goals = {node for node, _ in self.points}
+        useful = set()
+        for node in reversed(nodes):
+            if node in goals or any(
+                e is not None and (e[0] in useful if isinstance(e[0], Node) else id(e[0]) in self.leaves)
+                for e in node.edges
+            ):
+                useful.add(node)
+        return [n for n in nodes if n in useful]
+
+    def step(self, node: Node, grads: list) -> None:
+        """One node: hooks, gradient rule, hooks, deliveries."""
+        notes = node.__dict__
+        if notes:
+            grads = self._hooks_before(node, notes, grads)
+        if self.points:
+            self._note_points(node, grads)
+        results = self._call(node, grads)
+        if len(results) != len(node.edges):
+            raise RuntimeError(
+                f"function {node.name()} returned an incorrect number of gradients "
+                f"(expected {len(node.edges)}, got {len(results)})"
+            )
+        if "_post_hooks" in notes:
+            for hook in list(notes["_post_hooks"].values()):
+                replaced = hook(tuple(results), tuple(grads))
+                if replaced is not None:
+                    results = replaced if isinstance(replaced, tuple) else (replaced,)
+        if not self.keep:
+            node.release()
+        for edge, grad in zip(node.edges, results):
+            if edge is not None and grad is not None:
+                self.deliver(edge, grad, node)
+
+    def _call(self, node: Node, grads: list) -> Sequence:
+        if not modes.anomaly:
+            return node.backward(grads)
+        from .anomaly import watched
+
+        return watched(node, grads)
+
+    def _hooks_before(self, node: Node, notes: dict, grads: list) -> list:
+        for hook in list(notes.get("_pre_hooks", {}).values()):
+            replaced = hook(tuple(grads))
+            if replaced is not None:
+                grads = list(replaced) if isinstance(replaced, (tuple, list)) else [replaced]
+        for slot, hooks in notes.get("_tensor_hooks", {}).items():
+            if grads[slot] is not None:
+                grads[slot] = run_hooks(hooks["grad"] if "grad" in hooks else hooks, grads[slot])
+        for slot, t in notes.get("_retained", {}).items():
+            if grads[slot] is not None and self.accumulate:
+                self._add_to(t, grads[slot])
+        return grads
+
+    def _note_points(self, node: Node, grads: list) -> None:
+        for slot, grad in enumerate(grads):
+            for key in self.points.get((node, slot), ()):
+                if grad is not None:
+                    self.found[key] = grad
+
+    def deliver(self, edge: tuple, grad: Tensor, origin: Node | None = None) -> None:
+        """Adds a gradient to what waits at the end of `edge`."""
+        target, slot = edge
+        if isinstance(target, Node):
+            shape, form = target.outputs[slot]
+            grad = fitted(grad, shape, form, origin)
+            buffer = self.pending.get(target)
+            if buffer is None:
+                buffer = self.pending[target] = [None] * len(target.outputs)
+            waiting = buffer[slot]
+            buffer[slot] = grad if waiting is None else waiting + grad
+            return
+        grad = fitted(grad, target._array.shape, target._array.dtype, origin)
+        hooks = target._hooks
+        if hooks is not None and "grad" in hooks:
+            grad = run_hooks(hooks["grad"], grad)
+        if self.accumulate:
+            self._add_to(target, grad)
+            if hooks is not None:
+                for hook in list(hooks.get("accumulated", {}).values()):
+                    hook(target)
+        elif id(target) in self.leaves:
+            before = self.found.get(id(target))
+            self.found[id(target)] = grad if before is None else before + grad
+
+    def _add_to(self, t: Tensor, grad: Tensor) -> None:
+        """t.grad += grad; the first gradient is kept without a copy where nobody else holds it."""
+        before = t._grad
+        if before is None:
+            if self.create_graph:
+                t._grad = grad
+            else:
+                array = grad._array
+                # three references: the tensor's, `array`, and getrefcount's own
+                if array.base is not None or sys.getrefcount(array) > 3 or not array.flags.forc:
+                    array = array.copy()
+                t._grad = wrap(array)
+        elif self.create_graph:
+            t._grad = before + grad
+        else:
+            np.add(before._array, grad._array, out=before._array)
+            (before if before._root is None else before._root)._version += 1
+
+
+def run_hooks(hooks: dict, grad: Tensor) -> Tensor:
+    """The gradient after a tensor's hooks."""
+    for hook in list(hooks.values()):
+        replaced = hook(grad)
+        if replaced is not None:
+            if not isinstance(replaced, Tensor):
+                raise TypeError(
+                    f"expected Tensor, but hook returned '{type(replaced).__name__}'"
+                )
+            grad = replaced
+    return grad
+
+
+def fitted(grad: Tensor, shape: tuple, form: np.dtype, origin: Node | None) -> Tensor:
+    """The gradient summed to `shape` and cast to `form`; RuntimeError where it can not be."""
+    array = grad._array
+    if array.shape != shape:
+        rank = len(shape)
+        lead = array.ndim - rank
+        if lead < 0 or any(n != m and n != 1 for n, m in zip(shape, array.shape[lead:])):
+            name = "" if origin is None else f"Function {origin.name()} "
+            raise RuntimeError(
+                f"{name}returned an invalid gradient - got {list(array.shape)} but expected shape "
+                f"compatible with {list(shape)}"
+            )
+        grad = grad.sum_to_size(shape)
+    if grad._array.dtype is not form and grad._array.dtype != form:
+        from ..core.dtype import from_np
+
+        if grad._array.dtype.kind == "c" and form.kind == "f":
+            grad = grad.real
+        grad = grad.to(from_np(form))
+    return grad
+
+
+# ---------------------------------------------------------------- entry points
+
+
+def _initial(outputs: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
+    ready = []
+    for out, grad in zip(outputs, grads):
+        if grad is None:
+            if out._array.size != 1:
+                raise RuntimeError("grad can be implicitly created only for scalar outputs")
+            if out.dtype.is_complex:
+                raise RuntimeError(
+                    "grad can be implicitly created only for real scalar outputs but got "
+                    f"{out.dtype}"
+                )
+            grad = wrap(np.ones(out._array.shape, out._array.dtype))
+        elif not isinstance(grad, Tensor):
+            raise TypeError(
+                f"gradients can be either Tensors or None, but got {type(grad).__name__}"
+            )
+        elif grad._array.shape != out._array.shape:
+            raise RuntimeError(
+                f"Mismatch in shape: grad_output[0] has a shape of {grad.shape} and output[0] has "
+                f"a shape of {out.shape}."
+            )
+        ready.append(grad)
+    return ready
+
+
+def _as_tuple(x: Any) -> tuple:
+    return (x,) if x is None or isinstance(x, Tensor) else tuple(x)
+
+
+def _roots(outputs: Sequence[Tensor]) -> list[tuple]:
+    roots = []
+    for i, out in enumerate(outputs):
+        edge = edge_to(out)
+        if edge is None:
+            raise RuntimeError(
+                f"element {i} of tensors does not require grad and does not have a grad_fn"
+            )
+        roots.append(edge)
+    return roots
+
+
+def backward(
+    tensors: Any,
+    grad_tensors: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Adds the gradients of the tensors' sum to the `.grad` of the leaves they depend on.
+
+    >>> import penlight as torch
+    >>> w = torch.tensor([1.0, 2.0], requires_grad=True)
+    >>> torch.autograd.backward([(w * 3).sum(), (w * w).sum()])
+    >>> w.grad
+    tensor([5., 7.])
+    """
+    tensors = _as_tuple(tensors)
+    grads = (None,) * len(tensors) if grad_tensors is None else _as_tuple(grad_tensors)
+    if len(grads) != len(tensors):
+        raise RuntimeError(
+            f"got {len(tensors)} tensors and {len(grads)} gradients"
+        )
+    keep = create_graph if retain_graph is None else retain_graph
+    if inputs is None:
+        Walk(keep, create_graph, None).run(_roots(tensors), _initial(tensors, grads))
+        return
+    inputs = _as_tuple(inputs)
+    if not inputs:
+        raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    walk = Walk(keep, create_graph, inputs)
+    walk.run(_roots(tensors), _initial(tensors, grads))
+    for t in inputs:
+        if id(t) in walk.found:
+            walk._add_to(t, walk.found[id(t)])
+
+
+def grad(
+    outputs: Any,
+    inputs: Any,
+    grad_outputs: Any = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    only_inputs: bool = True,
+    allow_unused: bool | None = None,
+    is_grads_batched: bool = False,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of the outputs' sum with respect to `inputs`; no `.grad` is touched.
+
+    >>> import penlight as torch
+    >>> x = torch.tensor(3.0, requires_grad=True)
+    >>> (dx,) = torch.autograd.grad(x**3, x, create_graph=True)
+    >>> torch.autograd.grad(dx, x)
+    (tensor(18.),)
+    """
+    if is_grads_batched:
+        raise NotImplementedError("penlight has no batched gradients; call grad once per vector")
+    if materialize_grads and allow_unused is False:
+        raise ValueError(
+            "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
+            "allow_unused=False."
+        )
+    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    grads = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
+    for t in inputs:
+        if not t.requires_grad:
+            raise RuntimeError("One of the differentiated Tensors does not require grad")
+    walk = Walk(create_graph if retain_graph is None else retain_graph, create_graph, inputs)
+    walk.run(_roots(outputs), _initial(outputs, grads))
+    results = [walk.found.get(id(t)) for t in inputs]
+    if materialize_grads:
+        results = [
+            wrap(np.zeros(t._array.shape, t._array.dtype)) if r is None else r
+            for t, r in zip(inputs, results)
+        ]
+    elif not allow_unused and any(r is None for r in results):
+        raise RuntimeError(
+            "One of the differentiated Tensors appears to not have been used in the graph. Set "
+            "allow_unused=True if this is the desired behavior."
+        )
+    return tuple(results)
+
+
+def _tensor_backward(
+    self: Tensor,
+    gradient: Tensor | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Any = None,
+) -> None:
+    """Adds this tensor's gradients to the leaves it depends on; `gradient` weights its elements."""
+    backward((self,), (gradient,), retain_graph, create_graph, inputs)
+
+
+Tensor.backward = _tensor_backward  # type: ignore[attr-defined]
