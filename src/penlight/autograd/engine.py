@@ -82,8 +82,8 @@ class Walk:
 
     def step(self, node: Node, grads: list) -> None:
         """One node: hooks, gradient rule, hooks, deliveries."""
-        notes = node.__dict__
-        if notes:
+        notes = node.notes
+        if notes is not None:
             grads = self._hooks_before(node, notes, grads)
         if self.points:
             self._note_points(node, grads)
@@ -93,8 +93,8 @@ class Walk:
                 f"function {node.name()} returned an incorrect number of gradients "
                 f"(expected {len(node.edges)}, got {len(results)})"
             )
-        if "_post_hooks" in notes:
-            for hook in list(notes["_post_hooks"].values()):
+        if notes is not None:
+            for hook in list(notes.get("hooks", {}).get("post", {}).values()):
                 replaced = hook(tuple(results), tuple(grads))
                 if replaced is not None:
                     results = replaced if isinstance(replaced, tuple) else (replaced,)
@@ -112,14 +112,14 @@ class Walk:
         return watched(node, grads)
 
     def _hooks_before(self, node: Node, notes: dict, grads: list) -> list:
-        for hook in list(notes.get("_pre_hooks", {}).values()):
+        for hook in list(notes.get("hooks", {}).get("pre", {}).values()):
             replaced = hook(tuple(grads))
             if replaced is not None:
                 grads = list(replaced) if isinstance(replaced, (tuple, list)) else [replaced]
-        for slot, hooks in notes.get("_tensor_hooks", {}).items():
+        for slot, hooks in notes.get("tensor_hooks", {}).items():
             if grads[slot] is not None:
-                grads[slot] = run_hooks(hooks["grad"] if "grad" in hooks else hooks, grads[slot])
-        for slot, t in notes.get("_retained", {}).items():
+                grads[slot] = run_hooks(hooks, grads[slot])
+        for slot, t in notes.get("retained", {}).items():
             if grads[slot] is not None and self.accumulate:
                 self._add_to(t, grads[slot])
         return grads
@@ -135,14 +135,19 @@ class Walk:
         target, slot = edge
         if isinstance(target, Node):
             shape, form = target.outputs[slot]
-            grad = fitted(grad, shape, form, origin)
+            array = grad._array
+            if array.shape != shape or array.dtype is not form:
+                grad = fitted(grad, shape, form, origin)
             buffer = self.pending.get(target)
             if buffer is None:
                 buffer = self.pending[target] = [None] * len(target.outputs)
             waiting = buffer[slot]
             buffer[slot] = grad if waiting is None else waiting + grad
             return
-        grad = fitted(grad, target._array.shape, target._array.dtype, origin)
+        array, own = grad._array, target._array
+        if array.shape != own.shape or array.dtype is not own.dtype:
+            grad = fitted(grad, own.shape, own.dtype, origin)
+        array = None  # nobody but the gradient may hold it below
         hooks = target._hooks
         if hooks is not None and "grad" in hooks:
             grad = run_hooks(hooks["grad"], grad)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import weakref
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -42,20 +43,26 @@ class Node:
     `saved`    what the gradient rule asked for; None once freed
     `version`  sum of the saved tensors' write counts at the time of saving
     `outputs`  (shape, NumPy dtype) per output: the form its gradient must have
+    `notes`    hooks and what else is rare: a dictionary once there is something to note
     """
 
-    __slots__ = (
-        "__dict__", "__weakref__", "edges", "outputs", "saved", "serial", "trace", "version",
-    )  # fmt: skip
+    __slots__ = ("__weakref__", "edges", "notes", "outputs", "saved", "serial", "version")
 
-    def __init__(self, edges: tuple, saved: tuple | None, version: int, outputs: tuple):
+    def __init__(self, edges: Sequence, saved: tuple | None, version: int, outputs: tuple):
         self.edges = edges
         self.saved = saved
         self.version = version
         self.outputs = outputs
         self.serial = next(_serial)
+        self.notes: dict | None = None
         if modes.anomaly:
-            self.trace = _calling_line()
+            self.note("trace", _calling_line())
+
+    def note(self, key: Any, value: Any) -> Any:
+        """Sets `notes[key]` unless it is there; returns it."""
+        if self.notes is None:
+            self.notes = {}
+        return self.notes.setdefault(key, value)
 
     def name(self) -> str:
         """The name `grad_fn` prints."""
@@ -82,15 +89,15 @@ class Node:
     @property
     def metadata(self) -> dict:
         """A free place for notes about this node."""
-        return self.__dict__.setdefault("_metadata", {})
+        return self.note("metadata", {})
 
     def register_hook(self, hook: Any) -> Removable:
         """`hook(grad_inputs, grad_outputs)` runs after this node and may replace grad_inputs."""
-        return add_hook(self.__dict__, "_post_hooks", hook)
+        return add_hook(self.note("hooks", {}), "post", hook)
 
     def register_prehook(self, hook: Any) -> Removable:
         """`hook(grad_outputs)` runs before this node and may replace them."""
-        return add_hook(self.__dict__, "_pre_hooks", hook)
+        return add_hook(self.note("hooks", {}), "pre", hook)
 
 
 class AccumulateGrad:

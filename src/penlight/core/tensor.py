@@ -179,13 +179,15 @@ class Tensor:
             raise RuntimeError("can't retain_grad on Tensor that has requires_grad=False")
         node = current_node(self)
         if node is not None:
-            node.__dict__.setdefault("_retained", {})[self._slot] = self
+            node.note("retained", {})[self._slot] = self
 
     @property
     def retains_grad(self) -> bool:
         """Whether `retain_grad` was called on this computed tensor."""
         node = current_node(self)
-        return node is not None and node.__dict__.get("_retained", {}).get(self._slot) is self
+        if node is None or node.notes is None:
+            return False
+        return node.notes.get("retained", {}).get(self._slot) is self
 
     def register_hook(self, hook: Any) -> Removable:
         """`hook(grad)` runs when this tensor's gradient is known and may return another one."""
@@ -193,7 +195,7 @@ class Tensor:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         node = current_node(self)
         if node is not None:
-            return add_hook(node.__dict__.setdefault("_tensor_hooks", {}), self._slot, hook)
+            return add_hook(node.note("tensor_hooks", {}), self._slot, hook)
         if self._hooks is None:
             self._hooks = {}
         return add_hook(self._hooks, "grad", hook)

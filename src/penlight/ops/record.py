@@ -8,6 +8,7 @@ the function users call; `TABLE` holds what they declared, for the namespaces, t
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -99,22 +100,26 @@ class Record:
             )
         return tuple(bound[p] if p in bound else self.defaults[p] for p in self.params)
 
-    def plan(self, wanted: tuple[bool, ...]) -> tuple:
-        """What to save, and what each rule picks from it, when the `wanted` inputs need gradients."""
-        found = self.plans.get(wanted)
-        if found is None:
-            rules = [self.grad] if self.joint else list(self.grad.values())
-            active = [r if self.joint or w else None for r, w in zip(rules, wanted)]
-            sources: list[str] = []
-            picks = []
-            for rule in active:
-                names = rule_arguments(rule) if rule is not None else ()
-                sources += [n for n in names if n not in ("g", "needs") and n not in sources]
-                picks.append((rule, names))
-            table = {"g": 0, "needs": 1} | {n: i + 2 for i, n in enumerate(sources)}
-            picked = tuple((rule, tuple(table[n] for n in names)) for rule, names in picks)
-            found = (tuple(self._source(n) for n in sources), picked)
-            self.plans[wanted] = found
+    def plan(self, wanted: int) -> tuple:
+        """What to save and which rules to run when the inputs of the bits in `wanted` need gradients.
+
+        A pair: the sources of the values to save, and per rule (rule, getter), None where not wanted. The getter
+        takes the rule's arguments from (g, *saved values); a rule of g alone has none.
+        """
+        if self.joint:
+            needs = tuple(bool(wanted >> i & 1) for i in range(len(self.differentiable)))
+            rules = [_with_needs(self.grad, needs)]
+        else:
+            rules = [r if wanted >> i & 1 else None for i, r in enumerate(self.grad.values())]
+        arguments = [rule_arguments(r) if r else () for r in rules]
+        names = list(dict.fromkeys(n for names in arguments for n in names if n != "g"))
+        position = {"g": 0} | {n: i + 1 for i, n in enumerate(names)}
+        picked = tuple(
+            None if rule is None
+            else (rule, None if used == ("g",) else _getter([position[n] for n in used]))
+            for rule, used in zip(rules, arguments)
+        )  # fmt: skip
+        found = self.plans[wanted] = tuple(self._source(n) for n in names), picked
         return found
 
     def _source(self, name: str) -> tuple[str, int]:
@@ -132,98 +137,141 @@ class Record:
     def attach(self, bound: tuple, outputs: tuple[Tensor, ...]) -> None:
         """Puts a node on the tape for this call, if any differentiable input requires a gradient."""
         edges: list = []
-        wanted: list[bool] = []
+        wanted, bit = 0, 1
         for index in self.differentiable:
             value = bound[index]
-            if isinstance(value, (list, tuple)):
+            if isinstance(value, Tensor):
+                if value._view is not None:
+                    current_node(value)
+                if value._requires_grad:
+                    wanted |= bit
+                    node = value._node
+                    edges.append((value, 0) if node is None else (node, value._slot))
+                else:
+                    edges.append(None)
+            elif isinstance(value, (list, tuple)):
                 ends = [edge_to(t) if isinstance(t, Tensor) else None for t in value]
-                edges += ends
-                wanted.append(any(e is not None for e in ends))
+                if any(ends):
+                    wanted |= bit
+                    edges += ends
+                else:
+                    edges.append(None)
             else:
-                end = edge_to(value) if isinstance(value, Tensor) else None
-                edges.append(end)
-                wanted.append(end is not None)
-        if not any(wanted):
+                edges.append(None)
+            bit <<= 1
+        if not wanted:
             return
-        saved, version = self._save(tuple(wanted), bound, outputs)
-        forms = tuple([(t._array.shape, t._array.dtype) for t in outputs])
-        node = self.node(tuple(edges), saved, version, forms)
-        for slot, out in enumerate(outputs):
+        sources, rules = self.plans.get(wanted) or self.plan(wanted)
+        saved, version = self._save(sources, bound, outputs) if sources else ((), 0)
+        node = self.node(
+            edges, saved, version, [(t._array.shape, t._array.dtype) for t in outputs]
+        )
+        node.rules = rules
+        slot = 0
+        for out in outputs:
             if out._array.dtype.kind in "fcV":
                 out._node, out._slot, out._requires_grad = node, slot, True
+            slot += 1
 
-    def _save(self, wanted: tuple, bound: tuple, outputs: tuple) -> tuple[tuple, int]:
+    def _save(self, sources: tuple, bound: tuple, outputs: tuple) -> tuple[tuple, int]:
+        """The values of `sources`, and the sum of the saved tensors' write counts."""
         version = 0
-        saved: list = [wanted]
-        for kind, index in self.plan(wanted)[0]:
-            if kind == "result":
-                results = tuple(SavedOutput(t, slot) for slot, t in enumerate(outputs))
-                saved.append(results if self.result or len(results) > 1 else results[0])
-                continue
-            value = bound[index]
-            if kind == "shape":
+        saved: list = []
+        for kind, index in sources:
+            if kind == "argument":
+                value = bound[index]
+                if isinstance(value, Tensor):
+                    version += (value if value._root is None else value._root)._version
+            elif kind == "result":
+                value = tuple([SavedOutput(t, slot) for slot, t in enumerate(outputs)])
+                if len(value) == 1 and not self.result:
+                    value = value[0]
+            else:
+                value = bound[index]
                 value = (
                     value._array.shape
                     if isinstance(value, Tensor)
                     else [t._array.shape if isinstance(t, Tensor) else () for t in value]
                 )
-            elif isinstance(value, Tensor):
-                version += (value if value._root is None else value._root)._version
             saved.append(value)
         return tuple(saved), version
+
+
+def _getter(positions: list[int]) -> Callable:
+    """The values at `positions` of a sequence, as a tuple."""
+    if len(positions) == 1:
+        (only,) = positions
+        return lambda values: (values[only],)
+    return operator.itemgetter(*positions)
+
+
+def _with_needs(rule: Callable, needs: tuple[bool, ...]) -> Callable:
+    """A joint rule that asks for `needs` gets it as a constant of its plan."""
+    names = rule_arguments(rule)
+    if "needs" not in names:
+        return rule
+    at = names.index("needs")
+
+    def with_needs(*args: Any) -> Any:
+        return rule(*args[:at], needs, *args[at:])
+
+    with_needs.arguments = names[:at] + names[at + 1 :]  # type: ignore[attr-defined]
+    return with_needs
 
 
 class OpNode(Node):
     """A node made by a record: its gradient is the record's rules over what was saved."""
 
-    __slots__ = ()
+    __slots__ = ("rules",)
     record: Record
 
-    def backward(self, grads: list) -> tuple:
+    def backward(self, grads: list) -> Sequence:
         """One gradient per edge."""
-        if self.saved is None:
+        saved = self.saved
+        if saved is None:
             raise RuntimeError(FREED)
-        record = self.record
-        wanted = self.saved[0]
-        values = [self._incoming(grads), wanted, *self._unpack()]
-        found: list = []
-        plan = record.plan(wanted)[1]
-        if record.joint:
-            rule, picks = plan[0]
-            return tuple(flatten(rule(*[values[i] for i in picks])))
-        for (rule, picks), index, want in zip(plan, record.differentiable, wanted):
-            if want:
-                grad = rule(*[values[i] for i in picks])
-                found += grad if isinstance(grad, (list, tuple)) else (grad,)
-            else:
-                found.append(None)
-        if len(found) != len(self.edges):  # a list of tensors none of which wants a gradient
-            raise RuntimeError(f"{self.name()} gave {len(found)} gradients for {len(self.edges)}")
-        return tuple(found)
-
-    def _incoming(self, grads: list) -> Any:
         if len(grads) == 1 and self.record.result is None:
-            return grads[0]
-        return tuple(
-            wrap(np.zeros(shape, form)) if g is None else g
-            for g, (shape, form) in zip(grads, self.outputs)
-        )
+            g = grads[0]
+        else:
+            g = tuple(
+                wrap(np.zeros(shape, form)) if g is None else g
+                for g, (shape, form) in zip(grads, self.outputs)
+            )
+        values = (g, *self._unpack(saved)) if saved else (g,)
+        found: list = []
+        for entry in self.rules:
+            if entry is None:
+                found.append(None)
+                continue
+            rule, getter = entry
+            grad = rule(g) if getter is None else rule(*getter(values))
+            if isinstance(grad, (list, tuple)):
+                found += flatten(grad)
+            else:
+                found.append(grad)
+        return found
 
-    def _unpack(self) -> list:
+    def _unpack(self, saved: tuple) -> list:
         """The saved values; RuntimeError if one of them was overwritten since."""
         version, values = 0, []
-        for value in self.saved[1:]:  # type: ignore[index]
+        for value in saved:
             if isinstance(value, Tensor):
                 version += (value if value._root is None else value._root)._version
             elif isinstance(value, SavedOutput):
                 value = self._output(value)
             elif type(value) is tuple and value and isinstance(value[0], SavedOutput):
-                value = tuple(self._output(v) for v in value)
+                value = tuple([self._output(v) for v in value])
             values.append(value)
         if version != self.version:
-            culprit = next(v for v in self.saved[1:] if isinstance(v, Tensor))  # type: ignore[index]
-            raise overwritten(culprit, self)
+            raise overwritten(next(v for v in saved if isinstance(v, Tensor)), self)
         return values
+
+    def release(self) -> None:
+        """Frees the saved tensors. A node that saved none can be walked again."""
+        for value in self.saved or ():
+            if isinstance(value, (Tensor, SavedOutput, tuple, list)):
+                self.saved = None
+                return
 
     def _output(self, saved: SavedOutput) -> Tensor:
         owner = saved.owner()
@@ -252,7 +300,8 @@ def overwritten(t: Tensor, node: Node, origin: str = "") -> RuntimeError:
 
 def rule_arguments(rule: Callable) -> tuple[str, ...]:
     """The parameter names of a gradient rule: what it needs saved."""
-    rule = getattr(rule, "__wrapped__", rule)
+    if hasattr(rule, "arguments"):
+        return rule.arguments
     code = rule.__code__
     return code.co_varnames[: code.co_argcount]
 
