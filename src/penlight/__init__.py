@@ -1,11 +1,12 @@
 """penlight: a pocket torch. `import penlight as torch`, and go on.
 
-The functions come from the op records (`ops.record.EXPOSED`); the sub-packages are imported when first used.
+The functions come from the op records (`ops.record.EXPOSED`); sub-packages are imported when first used.
 """
 
 from __future__ import annotations
 
 from importlib import import_module as _import_module
+from importlib.util import find_spec as _find_spec
 from typing import Any as _Any
 
 from . import autograd, ops
@@ -20,11 +21,25 @@ from .autograd import (
 from .core import dtype as _dtypes
 from .core.device import device
 from .core.dtype import can_cast, get_default_dtype, promote_types, set_default_dtype
+from .core.info import finfo, iinfo
+from .core.layout import (
+    channels_last,
+    channels_last_3d,
+    contiguous_format,
+    layout,
+    memory_format,
+    preserve_format,
+    strided,
+)
+from .core.printing import get_printoptions, set_printoptions
 from .core.size import Size
 from .core.tensor import Tensor
 from .ops.record import EXPOSED as _EXPOSED
 
 __version__ = "0.1.0"
+
+inf, nan, pi, e = float("inf"), float("nan"), 3.141592653589793, 2.718281828459045
+newaxis = None
 
 globals().update(_EXPOSED["torch"])
 for _d in _dtypes.ALL:
@@ -32,10 +47,14 @@ for _d in _dtypes.ALL:
     if _d.alias:
         globals()[_d.alias] = _d
 
-_SUBMODULES = frozenset(("nn", "optim", "utils", "vision", "io", "compat", "cli"))
-
 
 def __getattr__(name: str) -> _Any:
-    if name in _SUBMODULES:
+    """Sub-packages, when first used."""
+    if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
         return _import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module 'penlight' has no attribute {name!r}")
+    if name in _LATE:
+        return getattr(_import_module(f"{__name__}.{_LATE[name]}"), name)
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}': penlight lacks torch.{name}")
+
+
+_LATE = {"save": "io", "load": "io"}  # torch.* names whose home is imported only when needed
