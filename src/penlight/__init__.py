@@ -22,7 +22,7 @@ from .core import dtype as _dtypes
 from .core.device import device
 from .core.dtype import can_cast, get_default_dtype, promote_types, set_default_dtype
 from .core.info import finfo, iinfo
-from .core.layout import (
+from .core.formats import (
     channels_last,
     channels_last_3d,
     contiguous_format,
