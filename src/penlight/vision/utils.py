@@ -106,7 +106,7 @@ def draw_bounding_boxes(
     font: str | None = None,
     font_size: int | None = None,
 ) -> Tensor:
-    """The image (C, H, W), uint8 or float, with boxes (N, 4): (xmin, ymin, xmax, ymax) drawn on it."""
+    """The image (C, H, W), uint8 or float, with boxes (N, 4) drawn: (xmin, ymin, xmax, ymax)."""
     if not isinstance(image, Tensor):
         raise TypeError(f"Tensor expected, got {type(image)}")
     if image.dtype != penlight.uint8 and not image.is_floating_point():

@@ -197,10 +197,10 @@ MERGED_LETTERS = sorted(set(ALL_LETTERS) - set("cijklmopsuvwxyz"))
 
 
 class EMNIST(MNIST):
-    """Handwritten letters and digits (https://www.nist.gov/itl/products-and-services/emnist-dataset).
+    """Letters and digits (https://www.nist.gov/itl/products-and-services/emnist-dataset).
 
-    `split` is byclass, bymerge, balanced, letters, digits or mnist. As distributed, the images lie on
-    their side: rows and columns are exchanged.
+    `split` is byclass, bymerge, balanced, letters, digits or mnist. As distributed, the images lie
+    on their side: rows and columns are exchanged.
     """
 
     mirrors = ("https://biometrics.nist.gov/cs_links/EMNIST/",)
@@ -227,7 +227,7 @@ class EMNIST(MNIST):
         return f"{stem}-images-idx3-ubyte.gz", f"{stem}-labels-idx1-ubyte.gz"
 
     def download(self) -> None:
-        """Get the archive of all splits and take out the files of this one that are not there yet."""
+        """Get the archive of all splits and take out the missing files of this one."""
         wanted = [name for name in self.file_names if self._find(name) is None]
         if not wanted:
             return

@@ -113,7 +113,7 @@ def download_url(
 def extract_archive(
     from_path: str | Path, to_path: str | Path | None = None, remove_finished: bool = False
 ) -> str:
-    """Unpack a .tar.*, .tgz, .zip or .gz file into its folder or `to_path`; nothing can leave it."""
+    """Unpack a .tar.*, .tgz, .zip or .gz file into its own folder or `to_path`, never outside."""
     archive = Path(from_path)
     folder = archive.parent if to_path is None else Path(to_path)
     if ".tar" in archive.suffixes or archive.suffix == ".tgz":
