@@ -11,6 +11,7 @@ import numpy as np
 
 from . import dtype as dtypes
 from .device import CPU, device
+from .printing import tensor_repr
 from .size import Size
 from .tape import Node, Removable, add_hook, modes
 
@@ -96,6 +97,9 @@ class Tensor:
     def device(self) -> device:
         """Where the memory is."""
         return CPU
+
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        return tensor_repr(self, tensor_contents=tensor_contents)
 
     # ------------------------------------------------------------ gradients
 
