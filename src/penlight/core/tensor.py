@@ -11,7 +11,7 @@ import numpy as np
 
 from . import dtype as dtypes
 from .device import CPU, device
-from .printing import tensor_repr
+from .printing import plain_types, tensor_repr
 from .size import Size
 from .tape import Node, Removable, add_hook, modes
 
@@ -259,6 +259,7 @@ class Tensor:
         return self.__dict__.get("_inference", False)
 
 
+plain_types.add(Tensor)
 _EMPTY = np.empty(0, np.float32)
 _new = object.__new__
 

@@ -40,7 +40,8 @@ def _along(index: Any, dim: int) -> tuple:
 
 
 def _fits_gather(input: Tensor, dim: int, index: Tensor, sparse_grad: bool = False) -> None:
-    _check_index_type("gather", index)
+    if index._array.size:
+        _check_index_type("gather", index)
     _check_extent(input, dim, index, "self")
 
 
@@ -218,7 +219,8 @@ def _reduced(xp: Any, out: Any, key: tuple, src: Any, reduce: str, include_self:
         count = xp.zeros(out.shape, np.int64) if not include_self else xp.ones(out.shape, np.int64)
         xp.add.at(count, key, 1)
         count = xp.maximum(count, 1)
-        out = xp.floor_divide(out, count) if out.dtype.kind in "iu" else out / count
+        divide = xp.floor_divide if out.dtype.kind in "iu" else xp.true_divide
+        out = divide(out, count.astype(out.dtype))
     return out
 
 
@@ -455,7 +457,7 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
         return whole.squeeze(0)
     shape = [1] * input._array.ndim
     shape[dim] = -1
-    spread = index.long().reshape(shape).expand(source._array.shape)
+    spread = wrap(index._array.astype(np.int64)).reshape(shape).expand(source._array.shape)
     return scatter_reduce(input, dim, spread, source, reduce, include_self=include_self)
 
 
@@ -538,7 +540,7 @@ def take_along_dim(input, indices, dim=None):
             f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.scalar_name}"
         )
     if dim is None:
-        return input.reshape(-1).gather(0, indices.reshape(-1))
+        return input.reshape(-1).gather(0, _from_front(indices.reshape(-1), input._array.size))
     if input._array.ndim != indices._array.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, "
@@ -551,7 +553,13 @@ def take_along_dim(input, indices, dim=None):
     both = [max(m, n) if 0 not in (m, n) else 0 for m, n in zip(own, ind)]
     size, count = list(both), list(both)
     size[dim], count[dim] = input._array.shape[dim], indices._array.shape[dim]
-    return input.expand(size).gather(dim, indices.expand(count))
+    return input.expand(size).gather(dim, _from_front(indices.expand(count), size[dim]))
+
+
+def _from_front(indices: Tensor, size: int) -> Tensor:
+    """Negative indices counted from the front."""
+    array = indices._array
+    return wrap(np.where(array < 0, array + size, array))
 
 
 # ---------------------------------------------------------------- masks

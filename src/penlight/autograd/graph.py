@@ -1,0 +1,78 @@
+"""Looking at and steering the tape: the names of torch.autograd.graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..core.tape import AccumulateGrad, Node, Removable
+from ..core.tensor import Tensor, current_node
+
+__all__ = ["AccumulateGrad", "GradientEdge", "Node", "get_gradient_edge", "register_multi_grad_hook"]
+
+
+class GradientEdge(tuple):
+    """A place on the tape: (node, output_nr)."""
+
+    __slots__ = ()
+
+    @property
+    def node(self) -> Any:
+        """The node."""
+        return self[0]
+
+    @property
+    def output_nr(self) -> int:
+        """Which of its outputs."""
+        return self[1]
+
+
+def get_gradient_edge(tensor: Tensor) -> GradientEdge:
+    """Where the gradient of `tensor` is computed."""
+    if not tensor.requires_grad:
+        raise RuntimeError(
+            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+        )
+    node = current_node(tensor)
+    return GradientEdge((AccumulateGrad(tensor), 0) if node is None else (node, tensor._slot))
+
+
+class _Handles:
+    """Several hooks removed together."""
+
+    def __init__(self, handles: Sequence[Removable]):
+        self.handles = handles
+
+    def remove(self) -> None:
+        """Takes all hooks out."""
+        for handle in self.handles:
+            handle.remove()
+
+
+def register_multi_grad_hook(
+    tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all"
+) -> _Handles:
+    """`fn(grads)` once the gradients of all tensors are known, or `fn(grad)` for the first ("any")."""
+    if mode not in ("all", "any"):
+        raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
+    grads: list[Tensor | None] = [None] * len(tensors)
+    seen: set[int] = set()
+
+    def note(index: int) -> Callable:
+        def hook(grad: Tensor) -> None:
+            if mode == "any":
+                if not seen:
+                    seen.add(index)
+                    fn(grad)
+                return
+            grads[index] = grad
+            seen.add(index)
+            if len(seen) == len(tensors):
+                fn(list(grads))
+                seen.clear()
+
+        return hook
+
+    return _Handles([t.register_hook(note(i)) for i, t in enumerate(tensors)])
+
+
