@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tape import FREED, Node, modes
+from ..core.tape import FREED, Node, Packed, modes
 from ..core.tensor import Tensor, edge_to, wrap
 from ..ops.record import overwritten
 
@@ -60,6 +60,9 @@ class FunctionCtx(Node):
             if isinstance(value, _OwnOutput):
                 tensors.append(value.tensor(self))
                 continue
+            if isinstance(value, Packed):
+                tensors.append(_unpacked(value, self))
+                continue
             t, version = value
             if t is not None and (t if t._root is None else t._root)._version != version:
                 raise overwritten(t, self)
@@ -110,6 +113,11 @@ class _OwnOutput:
         t = wrap(self.array)
         t._node, t._slot, t._requires_grad = node, self.slot, True
         return t
+
+
+def _unpacked(packed: Packed, node: Node) -> Tensor:
+    t = packed.unpack(packed.form)
+    return t if packed.slot is None else _OwnOutput(t._array, packed.slot).tensor(node)
 
 
 class Function:
@@ -217,8 +225,11 @@ class Function:
     def _kept(t: Tensor | None, slots: dict, given: set) -> Any:
         if t is None:
             return None, 0
-        if id(t) in slots and id(t) not in given:
-            return _OwnOutput(t._array, slots[id(t)])
+        own = slots[id(t)] if id(t) in slots and id(t) not in given else None
+        if modes.saved_hooks:
+            return Packed(t, own)
+        if own is not None:
+            return _OwnOutput(t._array, own)
         return t, (t if t._root is None else t._root)._version
 
 

@@ -5,10 +5,39 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..core.tape import AccumulateGrad, Node, Removable
+from ..core.tape import AccumulateGrad, Node, Removable, modes
 from ..core.tensor import Tensor, current_node
 
-__all__ = ["AccumulateGrad", "GradientEdge", "Node", "get_gradient_edge", "register_multi_grad_hook"]
+__all__ = [
+    "AccumulateGrad",
+    "GradientEdge",
+    "Node",
+    "get_gradient_edge",
+    "register_multi_grad_hook",
+    "saved_tensors_hooks",
+]
+
+
+class saved_tensors_hooks:
+    """Inside, `pack_hook(tensor)` decides what is kept of each saved tensor; `unpack_hook` gives it back.
+
+    >>> import penlight as torch
+    >>> x = torch.ones(2, requires_grad=True)
+    >>> with torch.autograd.graph.saved_tensors_hooks(lambda t: t * 2, lambda t: t):
+    ...     y = x * x
+    >>> y.sum().backward()
+    >>> x.grad
+    tensor([4., 4.])
+    """
+
+    def __init__(self, pack_hook: Callable, unpack_hook: Callable):
+        self.hooks = (pack_hook, unpack_hook)
+
+    def __enter__(self) -> None:
+        modes.saved_hooks = (*modes.saved_hooks, self.hooks)
+
+    def __exit__(self, *exc: object) -> None:
+        modes.saved_hooks = modes.saved_hooks[:-1]
 
 
 class GradientEdge(tuple):

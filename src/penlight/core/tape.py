@@ -23,6 +23,7 @@ class Modes(threading.local):
     inference = False  # are new tensors inference tensors?
     anomaly = False  # does each node remember the line that made it?
     check_nan = True  # in anomaly mode: are gradients searched for NaN?
+    saved_hooks: tuple = ()  # (pack, unpack) pairs for saved tensors; the last one counts
 
 
 modes = Modes()
@@ -136,6 +137,20 @@ class SavedOutput:
         owner = tensor if tensor._root is None else tensor._root
         self.array, self.slot = tensor._array, slot
         self.owner, self.version = weakref.ref(owner), owner._version
+
+
+class Packed:
+    """A saved tensor in the form a pack hook gave it; `slot` where it is an output of its own node."""
+
+    __slots__ = ("form", "slot", "unpack")
+
+    def __init__(self, tensor: Tensor, slot: int | None = None):
+        pack, self.unpack = modes.saved_hooks[-1]
+        grad, modes.grad = modes.grad, False
+        try:
+            self.form, self.slot = pack(tensor), slot
+        finally:
+            modes.grad = grad
 
 
 # ---------------------------------------------------------------- hooks

@@ -18,7 +18,7 @@ from numpy._core._ufunc_config import _make_extobj  # type: ignore[attr-defined]
 
 from ..core import dtype as dtypes
 from ..core.device import namespace
-from ..core.tape import FREED, Node, SavedOutput, modes
+from ..core.tape import FREED, Node, Packed, SavedOutput, modes
 from ..core.tensor import Tensor, View, check_writable, current_node, edge_to, wrap, written
 
 
@@ -194,7 +194,20 @@ class Record:
                     else [t._array.shape if isinstance(t, Tensor) else () for t in value]
                 )
             saved.append(value)
+        if modes.saved_hooks:
+            return tuple([_packed(v) for v in saved]), 0
         return tuple(saved), version
+
+
+def _packed(value: Any) -> Any:
+    """A saved value after the saved-tensor hooks."""
+    if isinstance(value, Tensor):
+        return Packed(value)
+    if isinstance(value, SavedOutput):
+        return Packed(wrap(value.array), value.slot)
+    if type(value) is tuple:
+        return tuple(_packed(v) for v in value)
+    return value
 
 
 def _getter(positions: list[int]) -> Callable:
@@ -259,8 +272,12 @@ class OpNode(Node):
                 version += (value if value._root is None else value._root)._version
             elif isinstance(value, SavedOutput):
                 value = self._output(value)
+            elif isinstance(value, Packed):
+                value = self._unpacked(value)
             elif type(value) is tuple and value and isinstance(value[0], SavedOutput):
                 value = tuple([self._output(v) for v in value])
+            elif type(value) is tuple and value and isinstance(value[0], Packed):
+                value = tuple([self._unpacked(v) for v in value])
             values.append(value)
         if version != self.version:
             raise overwritten(next(v for v in saved if isinstance(v, Tensor)), self)
@@ -269,18 +286,30 @@ class OpNode(Node):
     def release(self) -> None:
         """Frees the saved tensors. A node that saved none can be walked again."""
         for value in self.saved or ():
-            if isinstance(value, (Tensor, SavedOutput, tuple, list)):
+            if isinstance(value, (Tensor, SavedOutput, Packed, tuple, list)):
                 self.saved = None
                 return
 
     def _output(self, saved: SavedOutput) -> Tensor:
         owner = saved.owner()
-        result = wrap(saved.array)
         if owner is not None and owner._version != saved.version:
-            raise overwritten(result, self, f"output {saved.slot} of {self.name()}, ")
-        shape, form = self.outputs[saved.slot]
-        if form.kind in "fcV":
-            result._node, result._slot, result._requires_grad = self, saved.slot, True
+            raise overwritten(wrap(saved.array), self, f"output {saved.slot} of {self.name()}, ")
+        return self._as_output(saved.array, saved.slot)
+
+    def _unpacked(self, packed: Packed) -> Tensor:
+        t = packed.unpack(packed.form)
+        if not isinstance(t, Tensor):
+            raise TypeError(
+                "Output of saved tensor unpack_hook expected to be a Tensor but got result of type "
+                f"{type(t).__name__}"
+            )
+        return t if packed.slot is None else self._as_output(t._array, packed.slot)
+
+    def _as_output(self, array: Any, slot: int) -> Tensor:
+        """This node's output again, with its place on the tape."""
+        result = wrap(array)
+        if array.dtype.kind in "fcV":
+            result._node, result._slot, result._requires_grad = self, slot, True
         return result
 
 
