@@ -34,6 +34,7 @@ class Entry(NamedTuple):
     offset: int
     size: int
     crc: int
+    plain: bool  # stored as it is, neither compressed nor encrypted
 
 
 class ArchiveReader:
@@ -57,11 +58,15 @@ class ArchiveReader:
         return self._folder + name in self._entries
 
     def entry(self, name: str) -> Entry:
-        """Where `name` lies; RuntimeError if the archive has no such entry."""
-        try:
-            return self._entries[self._folder + name]
-        except KeyError:
-            raise damaged(f"file not found: {self._folder}{name}") from None
+        """Where `name` lies; RuntimeError if there is no such entry, stored plain."""
+        entry = self._entries.get(self._folder + name)
+        if entry is None:
+            raise damaged(f"file not found: {self._folder}{name}")
+        if not entry.plain:
+            raise damaged(
+                f"{name} is compressed or encrypted; a checkpoint's entries are stored plain"
+            )
+        return entry
 
     def read(self, name: str) -> np.ndarray:
         """The bytes of an entry, new and writable, compared with their checksum."""
@@ -80,14 +85,14 @@ class ArchiveReader:
         headers = []  # (start of the local header, end of the data, name)
         position = 0
         for _ in range(count):
-            name, header, entry_size, crc, position = _read_central(directory, position)
+            name, header, entry, position = _read_central(directory, position)
             if name in entries:
                 raise damaged(f"{name} appears twice")
-            offset = self._data_offset(header, name, start)
-            if entry_size > start - offset:
-                raise damaged(f"{name} is said to have {entry_size} bytes, more than the file has")
-            entries[name] = Entry(offset, entry_size, crc)
-            headers.append((header, offset + entry_size, name))
+            offset = self._data_offset(header, name, entry.plain, start)
+            if entry.size > start - offset:
+                raise damaged(f"{name} is said to have {entry.size} bytes, more than the file has")
+            entries[name] = entry._replace(offset=offset)
+            headers.append((header, offset + entry.size, name))
         if position != size:
             raise damaged("its directory has another length than it says")
         headers.sort()
@@ -125,14 +130,15 @@ class ArchiveReader:
             raise damaged("failed finding central directory")
         return start, size, count, record
 
-    def _data_offset(self, header: int, name: str, limit: int) -> int:
+    def _data_offset(self, header: int, name: str, plain: bool, limit: int) -> int:
         """Where the data behind a local header begins."""
         if header > limit - _LOCAL.size:
             raise damaged(f"the header of {name} lies outside the file")
         fields = _LOCAL.unpack(self._bytes(header, _LOCAL.size))
         signature, _, flags, method, *_, name_size, extra_size = fields
         offset = header + _LOCAL.size + name_size + extra_size
-        if signature != b"PK\3\4" or flags & _ENCRYPTED or method or offset > limit:
+        agrees = signature == b"PK\3\4" and plain == (not flags & _ENCRYPTED and method == 0)
+        if not agrees or offset > limit:
             raise damaged(f"the header of {name} does not fit its directory")
         if self._bytes(header + _LOCAL.size, name_size) != name.encode():
             raise damaged(f"the header of {name} has another name")
@@ -161,8 +167,8 @@ class ArchiveReader:
             target = target[taken:]
 
 
-def _read_central(directory: bytes, position: int) -> tuple[str, int, int, int, int]:
-    """One record of the directory: name, local header's offset, size, checksum, next position."""
+def _read_central(directory: bytes, position: int) -> tuple[str, int, Entry, int]:
+    """One record of the directory: name, local header's offset, entry, next record's position."""
     if position + _CENTRAL.size > len(directory):
         raise damaged("its directory ends early")
     fields = _CENTRAL.unpack_from(directory, position)
@@ -180,9 +186,10 @@ def _read_central(directory: bytes, position: int) -> tuple[str, int, int, int, 
     if _LIMIT32 in (size, stored, header):
         extra = directory[extra_start : extra_start + extra_size]
         size, stored, header = _read_zip64(extra, name, [size, stored, header])
-    if flags & _ENCRYPTED or method or stored != size:
-        raise damaged(f"{name} is compressed or encrypted; a checkpoint's entries are stored plain")
-    return name, header, size, crc, end
+    plain = not flags & _ENCRYPTED and method == 0
+    if plain and stored != size:
+        raise damaged(f"{name} has two sizes: {stored} and {size} bytes")
+    return name, header, Entry(0, stored, crc, plain), end
 
 
 def _read_zip64(extra: bytes, name: str, fields: list[int]) -> list[int]:
