@@ -2,13 +2,21 @@
 
 from . import (  # noqa: F401
     activation,
+    clamp,
     compare,
+    counting,
     creation,
     elementwise,
+    extremes,
     gather,
     index,
     matmul,
     operators,
     reduce,
+    scan,
     shape,
+    softmax,
+    sort,
+    special,
+    statistics,
 )

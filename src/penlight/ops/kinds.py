@@ -1,0 +1,51 @@
+"""Which element types an op is for, and the words with which it refuses the others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core import dtype as dtypes
+
+INTEGERS, FLOATS, COMPLEX = "iu", "fV", "c"  # kinds of NumPy dtypes; V: bfloat16 and float8
+
+
+def name_of(array: Any) -> str:
+    """The element type's name in PyTorch's errors: Float, Long, ..."""
+    return dtypes.from_np(array.dtype).scalar_name
+
+
+def unsupported(kernel: str, array: Any) -> NotImplementedError:
+    """PyTorch's error for an op that has no kernel for the element type."""
+    return NotImplementedError(f"\"{kernel}\" not implemented for '{name_of(array)}'")
+
+
+def only(kinds: str, kernel: str, meaning: str | Callable) -> Callable:
+    """`meaning` for arrays of the given kinds; `kernel` is the name in the error for others."""
+    compute = getattr(np, meaning) if isinstance(meaning, str) else None
+
+    def guarded(xp: Any, *arrays: Any) -> Any:
+        if arrays[0].dtype.kind not in kinds:
+            raise unsupported(kernel, arrays[0])
+        return compute(*arrays) if compute is not None else meaning(xp, *arrays)  # type: ignore[operator]
+
+    return guarded
+
+
+def unchanged_integers(kernel: str, meaning: str) -> Callable:
+    """A rounding function: integers are as they are, bools and complex numbers are refused."""
+    compute = getattr(np, meaning)
+
+    def guarded(xp: Any, x: Any) -> Any:
+        kind = x.dtype.kind
+        if kind in INTEGERS:
+            return x.copy()
+        if kind == COMPLEX:
+            raise NotImplementedError(f"{kernel.split('_')[0]} is not supported for complex inputs")
+        if kind == "b":
+            raise unsupported(kernel, x)
+        return compute(x)
+
+    return guarded

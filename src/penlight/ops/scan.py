@@ -1,0 +1,282 @@
+"""Running results along an axis: sums, products, extremes; differences and areas."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import dtype as dtypes
+from ..core.tensor import Tensor, check_dim
+from .elementwise import bar
+from .kinds import COMPLEX, unsupported
+from .record import composite, op
+from .reduce import half_in_float32
+from .return_types import return_type
+from .join import cat
+
+
+def _backwards_sum(g: Tensor, dim: int) -> Tensor:
+    """Σ over the elements from each one on."""
+    if g._array.ndim == 0:
+        return g
+    return g.flip(dim).cumsum(dim).flip(dim)
+
+
+def _running(ufunc: Any) -> Any:
+    @half_in_float32
+    def compute(xp: Any, x: Any, dim: int) -> Any:
+        return ufunc.accumulate(x, dim) if x.ndim else x.copy()
+
+    return compute
+
+
+_running_sum, _running_product = _running(np.add), _running(np.multiply)
+
+
+def _summable(x: Any, dtype: Any) -> Any:
+    if dtype is not None:
+        return x.astype(dtype, copy=False)
+    return x.astype(np.int64, copy=False) if x.dtype.kind in "bui" else x
+
+
+# ---------------------------------------------------------------- sums and products
+
+
+@op(grad={"input": lambda g, dim: _backwards_sum(g, dim)}, node="CumsumBackward0")
+def _cumsum(xp: Any, input: Any, dim: int, dtype: Any) -> Any:
+    return _running_sum(xp, _summable(input, dtype), dim)
+
+
+def _cumprod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """Σ over i ≥ k of gᵢ yᵢ / xₖ; at the first zero the products without it; after it nothing."""
+    slope = _backwards_sum(g * bar(y), dim) / bar(x)
+    zero = x == 0
+    if not zero._array.any():
+        return slope
+    zeros = zero.cumsum(dim)
+    first = zero & (zeros == 1)
+    without = x.masked_fill(first, 1).cumprod(dim)
+    at_first = _backwards_sum(g * bar(without), dim)
+    return slope.masked_fill(zeros > 0, 0) + at_first.masked_fill(~first, 0)
+
+
+@op(
+    grad={"input": lambda g, x, y, dim: _cumprod_rule(g, x, y, dim)}, node="CumprodBackward0"
+)
+def _cumprod(xp: Any, input: Any, dim: int, dtype: Any) -> Any:
+    return _running_product(xp, _summable(input, dtype), dim)
+
+
+@composite(inplace=True)
+def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
+    """Running sum along an axis; of integers as int64.
+
+    >>> import penlight as torch
+    >>> torch.tensor([1, 2, 3]).cumsum(0)
+    tensor([1, 3, 6])
+    """
+    return _cumsum(input, check_dim(dim, input._array.ndim), dtype.np if dtype else None)
+
+
+@composite(inplace=True)
+def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
+    """Running product along an axis; of integers as int64."""
+    return _cumprod(input, check_dim(dim, input._array.ndim), dtype.np if dtype else None)
+
+
+@op(
+    grad={
+        "input": lambda g, x, y, dim: (
+            _log_weighted(g.clamp(min=0), x, y, dim) - _log_weighted((-g).clamp(min=0), x, y, dim)
+        )
+    },
+    node="LogcumsumexpBackward0",
+)
+def _logcumsumexp(xp: Any, input: Any, dim: int) -> Any:
+    if input.dtype.kind in "biu":
+        raise unsupported("logcumsumexp_out_cpu", input)
+    return xp.logaddexp.accumulate(input, dim) if input.ndim else input.copy()
+
+
+def _log_weighted(weight: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """eˣ Σ over i ≥ k of weightᵢ e⁻ʸ, in logarithms so that nothing overflows."""
+    if x._array.ndim == 0:
+        return weight
+    return (x + (weight.log() - y).flip(dim).logcumsumexp(dim).flip(dim)).exp()
+
+
+@composite
+def logcumsumexp(input: Tensor, dim: int) -> Tensor:
+    """log of the running sum of eˣ."""
+    return _logcumsumexp(input, check_dim(dim, input._array.ndim))
+
+
+# ---------------------------------------------------------------- extremes
+
+
+def _running_extreme(name: str, doc: str, beats: Any) -> Any:
+    @op(
+        name="_" + name, result=return_type(name, "values indices"),
+        node=f"{name.capitalize()}Backward0",
+        grad={
+            "input": lambda g, y, dim, input_shape: (
+                g[0].new_zeros(input_shape).scatter_add(dim, y[1], g[0]) if input_shape else g[0]
+            )
+        },
+    )  # fmt: skip
+    def record(xp: Any, input: Any, dim: int) -> Any:
+        """The last of equal elements counts, and a NaN stays."""
+        if input.dtype.kind == COMPLEX:
+            raise unsupported(f"{name}_cpu", input)
+        if not input.ndim:
+            return input.copy(), np.zeros((), np.int64)
+        best = beats.accumulate(input, dim)
+        shape = [1] * input.ndim
+        shape[dim] = input.shape[dim]
+        here = np.arange(input.shape[dim]).reshape(shape)
+        new = (input == best) | xp.isnan(input)
+        return best, xp.maximum.accumulate(xp.where(new, here, 0), dim)
+
+    def function(input: Tensor, dim: int) -> Any:
+        return record(input, check_dim(dim, input._array.ndim))
+
+    function.__name__, function.__doc__ = name, doc
+    return composite(function)
+
+
+cummax = _running_extreme("cummax", "Running maximum and where it was reached.", np.maximum)
+cummin = _running_extreme("cummin", "Running minimum and where it was reached.", np.minimum)
+
+# ---------------------------------------------------------------- differences
+
+
+@composite
+def diff(
+    input: Tensor, n: int = 1, dim: int = -1, prepend: Tensor | None = None,
+    append: Tensor | None = None,
+) -> Tensor:  # fmt: skip
+    """n-th differences of neighbours along an axis."""
+    if input._array.ndim == 0:
+        raise RuntimeError("diff expects input to be at least one-dimensional")
+    if n < 0:
+        raise RuntimeError(f"order must be non-negative but got {n}")
+    dim = check_dim(dim, input._array.ndim)
+    ends = [t for t in (prepend, input, append) if t is not None]
+    for t in ends:
+        if t._array.ndim != input._array.ndim:
+            raise RuntimeError(
+                "diff expects prepend or append to be the same dimension as input"
+            )
+    x = cat(ends, dim) if len(ends) > 1 else input
+    for _ in range(n):
+        length = max(x._array.shape[dim] - 1, 0)
+        after, before = x.narrow(dim, x._array.shape[dim] - length, length), x.narrow(dim, 0, length)
+        x = after.logical_xor(before) if x.dtype is dtypes.bool_ else after - before
+    return x if n else x.clone()
+
+
+def _steps(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Tensor, Any]:
+    """Left values, right values and step widths between neighbours along `dim`."""
+    dim = check_dim(dim, y._array.ndim)
+    length = y._array.shape[dim]
+    left, right = y.narrow(dim, 0, length - 1), y.narrow(dim, 1, length - 1)
+    if x is None:
+        return left, right, 1 if dx is None else dx
+    if x._array.ndim == 0:
+        raise RuntimeError(f"{name}: Expected x to be at least one-dimensional")
+    if x._array.ndim == 1:
+        if x._array.size != length:
+            raise RuntimeError(
+                f"{name}: There must be one `x` value for each sample point"
+            )
+        shape = [1] * y._array.ndim
+        shape[dim] = length
+        x = x.reshape(shape)
+    return left, right, diff(x, dim=dim if x._array.ndim == y._array.ndim else dim - y._array.ndim)
+
+
+@composite(names="torch.trapezoid torch.trapz")
+def trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """Area under the straight lines between the points: Σ (yₖ + yₖ₊₁) / 2 · Δx."""
+    if y._array.shape[check_dim(dim, y._array.ndim)] == 0:
+        return y.sum(dim) * 0
+    left, right, width = _steps("trapezoid", y, x, dx, dim)
+    return ((left + right) * width).sum(dim) / 2.0
+
+
+@composite(names="torch.cumulative_trapezoid")
+def cumulative_trapezoid(
+    y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
+) -> Tensor:
+    """Running area under the straight lines between the points."""
+    left, right, width = _steps("cumulative_trapezoid", y, x, dx, dim)
+    return ((left + right) * width).cumsum(dim) / 2.0
+
+
+# ---------------------------------------------------------------- gradient of samples
+
+
+def _slopes(f: Tensor, dim: int, spacing: Any, edge_order: int) -> Tensor:
+    """Central differences inside, one-sided ones of the given order at both ends."""
+    length = f._array.shape[dim]
+
+    def part(t: Tensor, start: int, stop: int) -> Tensor:
+        return t.narrow(dim, start, stop - start)
+
+    step = diff(f, dim=dim)
+    if isinstance(spacing, Tensor):
+        shape = [1] * f._array.ndim
+        shape[dim] = length - 1
+        width = diff(spacing).reshape(shape)
+    else:
+        width = step * 0 + spacing
+    slope = step / width
+    a, b = part(width, 0, length - 2), part(width, 1, length - 1)
+    left, right = part(slope, 0, length - 2), part(slope, 1, length - 1)
+    inner = (left * b + right * a) / (a + b)
+    if edge_order == 1:
+        return cat([part(slope, 0, 1), inner, part(slope, length - 2, length - 1)], dim)
+    bend = (right - left) / (a + b)
+    first = part(slope, 0, 1) - part(bend, 0, 1) * part(width, 0, 1)
+    last = part(slope, length - 2, length - 1) + part(bend, length - 3, length - 2) * part(
+        width, length - 2, length - 1
+    )
+    return cat([first, inner, last], dim)
+
+
+@composite(names="torch.gradient")
+def gradient(
+    input: Tensor, *, spacing: Any = 1, dim: int | Sequence[int] | None = None, edge_order: int = 1
+) -> tuple[Tensor, ...]:
+    """Slopes of sampled values along axes, one tensor per axis, exact to second order inside.
+
+    `spacing` is a step width, one per axis, or the coordinates along each axis.
+    """
+    rank = input._array.ndim
+    many = isinstance(spacing, (tuple, list))
+    if dim is None:
+        dims = list(range(rank))
+    else:
+        dims = [check_dim(d, rank) for d in (dim if isinstance(dim, (tuple, list)) else [dim])]
+    if edge_order not in (1, 2):
+        raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    if many and len(spacing) != len(dims):
+        raise RuntimeError(
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal "
+            f"to {len(dims)}, but got a list of length {len(spacing)}"
+        )
+    for d in dims:
+        if input._array.shape[d] < edge_order + 1:
+            raise RuntimeError(
+                "torch.gradient expected each dimension size to be at least edge_order+1"
+            )
+    if isinstance(spacing, Tensor):
+        spacing = spacing.item()
+    if input.dtype.category < dtypes.FLOAT:
+        input = input.to(dtypes.get_default_dtype())
+    steps = spacing if many else [spacing] * len(dims)
+    return tuple(_slopes(input, d, s, edge_order) for d, s in zip(dims, steps, strict=True))
