@@ -76,7 +76,13 @@ complex32 = dtype("complex32", COMPLEX32_NP, COMPLEX, "ComplexHalf", "chalf")
 complex64 = dtype("complex64", np.complex64, COMPLEX, "ComplexFloat", "cfloat")
 complex128 = dtype("complex128", np.complex128, COMPLEX, "ComplexDouble", "cdouble")
 
-globals()["bool"] = bool_  # so that pickle finds every dtype here by its printed name
+
+def __getattr__(name: str) -> dtype:
+    """`bool`, so that pickle finds every dtype here by its printed name; the builtin keeps its own."""
+    if name == "bool":
+        return bool_
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
 
 ALL = tuple(dict.fromkeys(d for d in list(globals().values()) if isinstance(d, dtype)))
 _BY_NP = {d.np: d for d in ALL}
