@@ -138,13 +138,12 @@ def _stirling(k: float) -> float:
 # ---------------------------------------------------------------- multinomial
 
 
-def choose(generator: Generator, weights: Array, n: int) -> Array:
-    """n different columns for each row, likelier where the weight is larger.
+def choose(weights: Array, noise: Array, n: int) -> Array:
+    """n different columns for each row, likelier where the weight is larger (the Gumbel trick).
 
-    The n largest of weight / exponential number (the Gumbel trick).
+    The n largest of weight / noise, where the noise is exponentially distributed.
     """
-    noise = draws.exponential(generator, weights.size, weights.dtype, 1.0).reshape(weights.shape)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         scores = weights / noise
     if n == 1:
         return scores.argmax(-1, keepdims=True)
