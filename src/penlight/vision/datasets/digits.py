@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,6 +27,8 @@ class Digits(MNIST):
     >>> len(Digits(train=True)), len(Digits(train=False))
     (1442, 355)
     """
+
+    classes: ClassVar[list[str]] = list("0123456789")
 
     def __init__(
         self,
