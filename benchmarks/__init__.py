@@ -1,0 +1,1 @@
+"""Speed beside PyTorch, in one run: `python -m benchmarks`."""
