@@ -1,137 +1,278 @@
-"""Views and rearrangements: the same elements under another shape."""
+"""Other shapes for the same elements: the forms in which users ask for them.
+
+What they stand for is in `views.py`.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from ..core import dtype as dtypes
+from ..core.size import Size
 from ..core.tensor import Tensor, check_dim
-from .record import composite, op
+from .arguments import as_dtype, ints, need_tensor
+from .record import check_broadcast, composite, expose
+from .views import _expand, _unsafe_view, _view, _view_dtype
+
+# ---------------------------------------------------------------- view, reshape, flatten
 
 
-def int_args(args: tuple) -> tuple:
-    """Sizes given one by one or as one sequence."""
-    if len(args) == 1 and isinstance(args[0], (tuple, list)):
-        return tuple(args[0])
-    return args
+def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """`shape` with its -1 replaced; RuntimeError where it does not hold `size` elements.
 
-
-@op(grad={"input": lambda g: g}, view=True, node="ExpandBackward0")
-def _expand(xp, input, sizes):
-    """The tensor repeated along axes of length 1 and new leading axes, without copying."""
-    lead = len(sizes) - input.ndim
-    shape = tuple(
-        (input.shape[i - lead] if i >= lead else 1) if n == -1 else n for i, n in enumerate(sizes)
-    )
-    padded = (1,) * lead + input.shape
-    if lead < 0 or any(m != n and m != 1 for m, n in zip(padded, shape)):
-        axis = next((i for i, (m, n) in enumerate(zip(padded, shape)) if m != n and m != 1), 0)
+    >>> filled_shape((2, -1), 6)
+    (2, 3)
+    """
+    known, missing = 1, None
+    for at, length in enumerate(shape):
+        if length >= 0:
+            known *= length
+        elif length < -1:
+            raise RuntimeError(
+                f"invalid shape dimension {length} at index {at} of shape {list(shape)}"
+            )
+        elif missing is None:
+            missing = at
+        else:
+            raise RuntimeError("only one dimension can be inferred")
+    if missing is None:
+        if known == size:
+            return shape
+    elif known and size % known == 0:
+        return (*shape[:missing], size // known, *shape[missing + 1 :])
+    elif not known and not size:
         raise RuntimeError(
-            f"The expanded size of the tensor ({shape[axis]}) must match the existing size "
-            f"({padded[axis]}) at non-singleton dimension {axis}.  Target sizes: {list(shape)}.  "
-            f"Tensor sizes: {list(input.shape)}"
+            f"cannot reshape tensor of 0 elements into shape {list(shape)} because the unspecified "
+            "dimension size -1 can be any value and is ambiguous"
         )
-    if input.size == 1 and input.ndim == 0:  # the gradient of a sum: the common and quick case
-        return np.ndarray(shape, input.dtype, input, 0, (0,) * len(shape))
-    strides = (0,) * lead + input.strides
-    strides = tuple(0 if m == 1 and n != 1 else s for m, n, s in zip(padded, shape, strides))
-    return np.lib.stride_tricks.as_strided(input, shape, strides)
+    raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
 
 
-@composite(names="Tensor.expand")
-def expand(input, *size):
-    """Views the tensor in a larger shape; -1 keeps an axis."""
-    return _expand(input, int_args(size))
+def view(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
+    """The same memory in another shape, or its bytes read as another dtype.
+
+    >>> import penlight as torch
+    >>> torch.arange(6).view(2, -1)
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
+    if dtype is None and len(size) == 1 and isinstance(size[0], dtypes.dtype):
+        dtype = size[0]
+    if dtype is not None:
+        return _view_dtype(self, as_dtype("view", dtype).np)
+    if not size:
+        raise TypeError(
+            "view() received an invalid combination of arguments - got (), but expected one of:\n"
+            " * (torch.dtype dtype)\n * (tuple of ints size)\n"
+        )
+    return _view(self, filled_shape(ints("view", "size", size), self._array.size))
 
 
-@op(view=True, grad={"input": lambda g, input_shape: g.reshape(input_shape)}, node="ViewBackward0")
-def _view(xp, input, shape):
+def reshape(input: Tensor, *shape: Any) -> Tensor:
+    """Another shape: a view where the strides allow it, else a copy.
+
+    >>> import penlight as torch
+    >>> torch.arange(6).reshape(3, 2).shape
+    torch.Size([3, 2])
+    """
+    array = input._array
+    size = filled_shape(ints("reshape", "shape", shape), array.size)
+    if array.flags.c_contiguous:
+        return _view(input, size)
     try:
-        return input.reshape(shape, copy=False)
-    except ValueError:
-        raise RuntimeError(
-            "view size is not compatible with input tensor's size and stride (at least one "
-            "dimension spans across two contiguous subspaces). Use .reshape(...) instead."
-        ) from None
-
-
-def filled_shape(shape: tuple, size: int) -> tuple:
-    """`shape` with its -1 replaced; RuntimeError where it does not hold `size` elements."""
-    known = math.prod(n for n in shape if n != -1)
-    if -1 in shape and known and size % known == 0:
-        return tuple(size // known if n == -1 else n for n in shape)
-    if -1 in shape or known != size:
-        raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
-    return shape
-
-
-@composite(names="Tensor.view")
-def view(input, *shape):
-    """The same memory in another shape."""
-    return _view(input, filled_shape(int_args(shape), input._array.size))
-
-
-@composite(names="torch.reshape Tensor.reshape")
-def reshape(input, *shape):
-    """Another shape; a view where strides allow it."""
-    shape = filled_shape(int_args(shape), input._array.size)
-    try:
-        return _view(input, shape)
+        return _view(input, size)
     except RuntimeError:
-        return _view(input.clone(), shape)
+        return _unsafe_view(input.clone(), size)
 
 
-@op(grad={"input": lambda g: g.t()}, view=True)
-def t(xp, input):
-    """Matrix transpose of a 2-D tensor; others up to 1-D unchanged."""
-    if input.ndim > 2:
-        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {input.ndim}D")
-    return input.T
+@composite(names="torch.reshape")
+def _reshape(input, shape):
+    """Another shape: a view where the strides allow it, else a copy."""
+    need_tensor("reshape", input)
+    if isinstance(shape, int):
+        raise TypeError("reshape(): argument 'shape' (position 2) must be tuple of ints, not int")
+    return reshape(input, shape)
 
 
-@op(grad={"input": lambda g, dim0, dim1: g.transpose(dim0, dim1)}, view=True)
-def transpose(xp, input, dim0, dim1):
-    """Two axes exchanged."""
-    dim0, dim1 = check_dim(dim0, input.ndim), check_dim(dim1, input.ndim)
-    return xp.swapaxes(input, dim0, dim1) if input.ndim else input.view()
+def with_keyword(function: Any, keyword: str) -> Any:
+    """A method of sizes that may also be given under one name: x.view(size=(2, 3))."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if kwargs and keyword in kwargs:
+            args = (kwargs.pop(keyword),)
+        elif not args and not kwargs and keyword != "size":
+            raise TypeError(
+                f'{function.__name__}() missing 1 required positional arguments: "{keyword}"'
+            )
+        return function(self, *args, **kwargs)
+
+    method.__name__ = method.__qualname__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
 
 
-Tensor.mT = property(lambda self: transpose(self, -2, -1))
-Tensor.mH = property(lambda self: self.mT.conj() if self._array.dtype.kind == "c" else self.mT)
-Tensor.T = property(lambda self: self.t())
+expose(with_keyword(view, "size"), "Tensor.view")
+expose(with_keyword(reshape, "shape"), "Tensor.reshape")
 
 
-@op(grad={"input": lambda g, dim: g.squeeze(dim)}, view=True)
-def unsqueeze(xp, input, dim):
-    """A new axis of length 1."""
-    return xp.expand_dims(input, check_dim(dim, input.ndim + 1))
+@composite(names="Tensor.view_as")
+def view_as(self, other):
+    """The same memory in the shape of `other`."""
+    need_tensor("view_as", other, "other")
+    return _view(self, filled_shape(other._array.shape, self._array.size))
 
 
-@op(grad={"input": lambda g, input_shape: g.reshape(input_shape)}, view=True)
-def squeeze(xp, input, dim=None):
-    """Axes of length 1 removed."""
-    dims = range(input.ndim) if dim is None else [check_dim(d, input.ndim) for d in np.atleast_1d(dim).tolist()]
-    return xp.squeeze(input, tuple(d for d in dims if input.ndim and input.shape[d] == 1))
+@composite(names="Tensor.reshape_as")
+def reshape_as(self, other):
+    """The elements in the shape of `other`."""
+    need_tensor("reshape_as", other, "other")
+    return reshape(self, other._array.shape)
 
 
 @composite
 def flatten(input, start_dim=0, end_dim=-1):
-    """Axes from start_dim to end_dim as one."""
+    """The axes from start_dim to end_dim as one.
+
+    >>> import penlight as torch
+    >>> torch.flatten(torch.zeros(2, 3, 4), 1).shape
+    torch.Size([2, 12])
+    """
     shape = input._array.shape
     start, end = check_dim(start_dim, len(shape)), check_dim(end_dim, len(shape))
     if start > end:
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end and shape:
+        return input
     return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
+@composite
+def ravel(input):
+    """All elements along one axis; a copy only where it must be."""
+    return _view(input.contiguous(), (input._array.size,))
+
+
+@composite
+def unflatten(input, dim, sizes):
+    """One axis split into several.
+
+    >>> import penlight as torch
+    >>> torch.unflatten(torch.zeros(2, 12), 1, (3, -1)).shape
+    torch.Size([2, 3, 4])
+    """
+    shape = input._array.shape
+    at = check_dim(dim, len(shape))
+    sizes = ints("unflatten", "sizes", (sizes,), 3)
+    if not sizes:
+        raise RuntimeError("unflatten: sizes must be non-empty")
+    try:
+        parts = filled_shape(sizes, shape[at])
+    except RuntimeError as error:
+        if sizes.count(-1) > 1:
+            raise RuntimeError(f"unflatten got an unexpected error:\n{error}") from None
+        raise RuntimeError(
+            f"unflatten: Provided sizes {list(sizes)} don't multiply up to the size of dim {at} "
+            f"({shape[at]}) in the input tensor"
+        ) from None
+    return _view(input, (*shape[:at], *parts, *shape[at + 1 :]))
+
+
+# ---------------------------------------------------------------- expand, broadcast
+
+
+def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+    """The tensor repeated along axes of length 1 and new leading ones, without copying.
+
+    >>> import penlight as torch
+    >>> torch.tensor([[1], [2]]).expand(-1, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
+    return _expand(self, ints("expand", "size", size))
+
+
+expose(with_keyword(expand, "size"), "Tensor.expand")
+
+
+@composite(names="Tensor.expand_as")
+def expand_as(self, other):
+    """The tensor expanded to the shape of `other`."""
+    need_tensor("expand_as", other, "other")
+    return _expand(self, other._array.shape)
+
+
+@composite
+def broadcast_to(input, size):
+    """The tensor expanded to `size`."""
+    return _expand(input, ints("broadcast_to", "size", (size,), 2))
+
+
+@composite(names="torch.broadcast_tensors")
+def broadcast_tensors(*tensors):
+    """The tensors expanded to their common shape.
+
+    >>> import penlight as torch
+    >>> a, b = torch.broadcast_tensors(torch.zeros(3), torch.zeros(2, 1))
+    >>> a.shape, b.shape
+    (torch.Size([2, 3]), torch.Size([2, 3]))
+    """
+    tensors = unpacked(tensors)
+    shape = common_shape([x._array.shape for x in tensors])
+    return tuple(_expand(x, shape) for x in tensors)
+
+
+def unpacked(tensors: Sequence[Any]) -> Sequence[Tensor]:
+    """Tensors given one by one or as one sequence."""
+    if len(tensors) == 1 and isinstance(tensors[0], (list, tuple)):
+        return tensors[0]
+    return tensors
+
+
+def common_shape(shapes: Sequence[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape to which all shapes broadcast."""
+    common: tuple[int, ...] = ()
+    for shape in shapes:
+        check_broadcast(common, shape)
+        long, short = sorted((common, tuple(shape)), key=len, reverse=True)
+        padded = (1,) * (len(long) - len(short)) + short
+        common = tuple(n if m == 1 else m for m, n in zip(long, padded, strict=True))
+    return common
+
+
+@composite(names="torch.broadcast_shapes")
+def broadcast_shapes(*shapes):
+    """The shape to which all shapes broadcast.
+
+    >>> import penlight as torch
+    >>> torch.broadcast_shapes((2,), (3, 1), (1, 1, 1))
+    torch.Size([1, 3, 2])
+    """
+    common: tuple[int, ...] = ()
+    for at, given in enumerate(shapes):
+        shape = (given,) if isinstance(given, int) else tuple(given)
+        if any(n < 0 for n in shape):
+            raise ValueError("Attempting to broadcast a dimension with negative length!")
+        for back in range(1, min(len(shape), len(common)) + 1):
+            if shape[-back] != common[-back] and 1 not in (shape[-back], common[-back]):
+                raise RuntimeError(
+                    f"Attempting to broadcast a dimension of length {shape[-back]} at {-back}! "
+                    f"Mismatching argument at index {at} had {shape}; but expected shape should be "
+                    f"broadcastable to {list(common)}"
+                )
+        common = common_shape((common, shape))
+    return Size(common)
+
+
 @composite(names="Tensor.sum_to_size")
-def sum_to_size(input, *size):
-    """Sums the axes along which `size` would broadcast to this shape."""
-    size = int_args(size)
-    lead = input._array.ndim - len(size)
-    dims = tuple(range(lead)) + tuple(
-        lead + i for i, n in enumerate(size) if n == 1 and input._array.shape[lead + i] != 1
-    )
-    return (input.sum(dims, True) if dims else input).reshape(size)
+def sum_to_size(self, *size):
+    """The sum over the axes along which `size` would broadcast to this shape."""
+    size = ints("sum_to_size", "size", size)
+    shape = self._array.shape
+    lead = len(shape) - len(size)
+    pairs = list(zip(size, shape[max(lead, 0) :], strict=False))
+    if lead < 0 or any(n not in (1, m) for n, m in pairs):
+        raise RuntimeError(f"size {{{list(size)}}} is not expandable to size {{{list(shape)}}}.")
+    dims = (*range(lead), *(lead + i for i, (n, m) in enumerate(pairs) if n != m))
+    return reshape(self.sum(dims, True), size) if dims else self

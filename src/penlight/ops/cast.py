@@ -1,0 +1,30 @@
+"""From one element type to another: `to`, `type`, `float`, `double`, ..."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..core.dtype import COMPLEX32_NP
+
+
+def cast(array: np.ndarray, target: np.dtype, copy: bool = False) -> np.ndarray:
+    """The numbers in another type, as C casts them; of complex numbers, the real part.
+
+    >>> cast(np.array([1.9, -1.9]), np.dtype(np.int64))
+    array([ 1, -1])
+    """
+    source = array.dtype
+    if source == target:
+        return array.copy("K") if copy else array
+    with np.errstate(all="ignore"):
+        if target == COMPLEX32_NP:
+            pairs = np.empty(array.shape, target)
+            pairs["real"], pairs["imag"] = array.real, array.imag
+            return pairs
+        if source == COMPLEX32_NP:
+            if target.kind != "c":
+                return array["real"].astype(target)
+            return (array["real"] + 1j * array["imag"].astype(np.float32)).astype(target)
+        if source.kind == "c" and target.kind not in "cb":
+            array = array.real
+        return array.astype(target)

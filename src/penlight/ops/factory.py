@@ -1,0 +1,129 @@
+"""What makers of new tensors share: their options, their sizes, the number they fill with."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core import dtype as dtypes
+from ..core.device import resolve
+from ..core.formats import strided
+from ..core.tensor import Tensor, wrap
+from .arguments import as_dtype, ints
+from .cast import cast
+from .literal import check_range
+from .record import expose, into_out
+
+
+def factory(names: str) -> Callable:
+    """Exposes a maker of arrays: (*its arguments, dtype) -> array.
+
+    The options all factories share are read here: out, dtype, layout, device, pin_memory,
+    requires_grad. `pin_memory` is accepted: without an accelerator all memory is as good.
+    """
+
+    def exposed(make: Callable) -> Callable:
+        name = make.__name__
+
+        @functools.wraps(make)
+        def call(
+            *args: Any,
+            out: Tensor | None = None,
+            dtype: Any = None,
+            layout: Any = None,
+            device: Any = None,
+            pin_memory: bool = False,
+            requires_grad: bool = False,
+            **kwargs: Any,
+        ) -> Tensor:
+            if dtype is not None:
+                dtype = as_dtype(name, dtype)
+            if layout is not None and layout is not strided:
+                raise NotImplementedError(
+                    f"{name}(): penlight has strided tensors only, not {layout}"
+                )
+            if device is not None:
+                resolve(device)
+            if out is not None:
+                made = wrap(make(*args, dtype=out.dtype if dtype is None else dtype, **kwargs))
+                return into_out(out, made).requires_grad_(requires_grad)
+            return finished(make(*args, dtype=dtype, **kwargs), requires_grad)
+
+        expose(call, names)
+        return call
+
+    return exposed
+
+
+def finished(array: np.ndarray, requires_grad: bool) -> Tensor:
+    """A new leaf over `array`."""
+    made = wrap(array)
+    if requires_grad:
+        if made.dtype.category < dtypes.FLOAT:
+            raise RuntimeError(
+                "Only Tensors of floating point and complex dtype can require gradients"
+            )
+        made._requires_grad = True
+    return made
+
+
+def sizes(function: str, size: tuple, kwargs: dict) -> tuple[int, ...]:
+    """A shape given as ints, as one sequence or by the keyword `size`."""
+    if "size" in kwargs:
+        size = (kwargs.pop("size"),)
+    elif not size:
+        raise TypeError(f'{function}() missing 1 required positional arguments: "size"')
+    if kwargs:
+        raise TypeError(f"{function}() got an unexpected keyword argument '{next(iter(kwargs))}'")
+    shape = ints(function, "size", size)
+    if any(n < 0 for n in shape):
+        raise RuntimeError(f"{function}: Dimension size must be non-negative.")
+    return shape
+
+
+def np_dtype(dtype: dtypes.dtype | None) -> np.dtype:
+    return (dtypes.get_default_dtype() if dtype is None else dtype).np
+
+
+# What C++ calls the types in PyTorch's overflow errors.
+C_NAMES = {
+    "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "int64": "int64_t", "int32": "int", "int16": "int16_t", "int8": "int8_t", "uint8": "uint8_t",
+    "uint16": "uint16_t", "uint32": "uint32_t", "uint64": "uint64_t", "bool": "bool",
+}  # fmt: skip
+
+
+def number(value: Any, target: np.dtype) -> np.ndarray:
+    """A number as a 0-d array; RuntimeError where its kind or size does not fit the type."""
+    if isinstance(value, Tensor):
+        value = value.item()
+    array = np.asarray(value)
+    name = C_NAMES.get(target.name, target.name)
+    if array.dtype.kind == "c" and target.kind in "biufV" and target != dtypes.COMPLEX32_NP:
+        if value.imag:
+            raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+        array = array.real
+    if target.kind in "iu":
+        check_range(array, target, name)
+    elif target.kind in "fV" and array.dtype.kind in "iuf" and np.isfinite(array):
+        result = cast(array, target)
+        if target.kind == "f" and np.isinf(result):
+            raise RuntimeError(f"value cannot be converted to type {name} without overflow")
+        return result
+    return cast(array, target)
+
+
+def fill_dtype(function: str, value: Any) -> dtypes.dtype:
+    """The type that a number, or a 0-d tensor, gives to what it fills."""
+    if isinstance(value, Tensor):
+        return value.dtype
+    try:
+        return dtypes.of_number(value)
+    except TypeError:
+        raise TypeError(
+            f"{function}(): argument 'fill_value' (position 2) must be Number, "
+            f"not {type(value).__name__}"
+        ) from None

@@ -1,0 +1,304 @@
+"""Tensors over memory that is there already: NumPy arrays, buffers, DLPack capsules."""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ..core import dtype as dtypes
+from ..core.device import resolve
+from ..core.memory import address
+from ..core.tensor import Tensor, wrap
+from .arguments import as_dtype
+from .convert import convert
+from .creation import tensor
+from .factory import finished
+from .literal import check_foreign
+from .record import composite, expose
+
+
+@functools.cache  # as in PyTorch, once per process
+def _warn_read_only(what: str) -> None:
+    warnings.warn(
+        f"The given {what} is not writable, and PyTorch does not support non-writable tensors. "
+        f"This means you can write to the underlying (supposedly non-writable) {what} using the "
+        f"tensor. You may want to copy the {what} to protect its data or make it writable before "
+        "converting it to a tensor. This type of warning will be suppressed for the rest of this "
+        "program.\npenlight keeps the memory read-only: writing to the tensor raises.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+@composite(names="torch.from_numpy")
+def from_numpy(ndarray):
+    """A tensor over the array's memory: writes to one are seen in the other.
+
+    >>> import numpy as np, penlight as torch
+    >>> a = np.zeros(2)
+    >>> torch.from_numpy(a)[0] = 7
+    >>> a
+    array([7., 0.])
+    """
+    if not isinstance(ndarray, np.ndarray):
+        kind = type(ndarray)
+        name = (
+            kind.__name__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__name__}"
+        )
+        raise TypeError(f"expected np.ndarray (got {name})")
+    return _over(ndarray)
+
+
+def _over(array: np.ndarray) -> Tensor:
+    check_foreign(array)
+    if not array.flags.writeable:
+        _warn_read_only("NumPy array")
+    return wrap(array.view(np.ndarray))
+
+
+@composite(names="torch.as_tensor")
+def as_tensor(data, dtype=None, device=None):
+    """A tensor of `data` that shares its memory where type and place allow it.
+
+    >>> import penlight as torch
+    >>> torch.as_tensor([1, 2], dtype=torch.float32)
+    tensor([1., 2.])
+    """
+    if device is not None:
+        resolve(device)
+    kind = None if dtype is None else as_dtype("as_tensor", dtype)
+    if isinstance(data, np.ndarray):
+        data = _over(data)
+    if isinstance(data, Tensor):
+        return data if kind is None else convert(data, kind)
+    return tensor(data, dtype=kind)
+
+
+def asarray(
+    obj: Any,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    copy: bool | None = None,
+    requires_grad: bool | None = None,
+) -> Tensor:
+    """A tensor of any array-like object; `copy` says whether memory must or must not be shared.
+
+    >>> import penlight as torch
+    >>> torch.asarray(bytearray(b"ab"), dtype=torch.uint8)
+    tensor([97, 98], dtype=torch.uint8)
+    """
+    if device is not None:
+        resolve(device)
+    kind = None if dtype is None else as_dtype("asarray", dtype)
+    shared = _shared(obj, kind)
+    if shared is None:
+        if copy is False:
+            raise ValueError("can't alias arbitrary sequence into a tensor.")
+        return tensor(obj, dtype=kind, requires_grad=bool(requires_grad))
+    if kind is not None and kind is not shared.dtype and copy is False:
+        raise ValueError(
+            f"can't alias tensor with dtype '{shared.dtype.scalar_name}' into dtype "
+            f"'{kind.scalar_name}'."
+        )
+    made = convert(shared, shared.dtype if kind is None else kind)
+    if copy and made is shared:
+        made = made.clone()
+    if requires_grad is None or requires_grad == made.requires_grad:
+        return made
+    return made.requires_grad_() if requires_grad else made.detach()
+
+
+def _shared(obj: Any, kind: dtypes.dtype | None) -> Tensor | None:
+    """A tensor over the object's memory; None for numbers and sequences."""
+    if isinstance(obj, Tensor):
+        return obj
+    if isinstance(obj, np.generic):
+        return None
+    if isinstance(obj, np.ndarray):
+        return _over(obj)
+    if hasattr(obj, "__dlpack__"):
+        return from_dlpack(obj)
+    if isinstance(obj, (bytes, bytearray, memoryview)) or hasattr(obj, "__buffer__"):
+        return frombuffer(obj, dtype=dtypes.get_default_dtype() if kind is None else kind)
+    return None
+
+
+expose(asarray, "torch.asarray")
+
+
+def frombuffer(
+    buffer: Any, *, dtype: Any, count: int = -1, offset: int = 0, requires_grad: bool = False
+) -> Tensor:
+    """A 1-D tensor over an object with Python's buffer protocol.
+
+    >>> import penlight as torch
+    >>> torch.frombuffer(bytearray([1, 0, 2, 0]), dtype=torch.int16)
+    tensor([1, 2], dtype=torch.int16)
+    """
+    kind = as_dtype("frombuffer", dtype)
+    try:
+        length = memoryview(buffer).nbytes
+    except TypeError:
+        raise ValueError("object does not implement Python buffer protocol.") from None
+    item = kind.itemsize
+    if length == 0 or count == 0:
+        raise ValueError(f"both buffer length ({length}) and count ({count}) must not be 0")
+    if not 0 <= offset < length:
+        raise ValueError(
+            f"offset ({offset} bytes) must be non-negative and no greater than buffer length "
+            f"({length} bytes) minus 1"
+        )
+    if count > 0 and offset + count * item > length:
+        raise ValueError(
+            f"requested buffer length ({count} * {item} bytes) after offset ({offset} bytes) must "
+            f"not be greater than actual buffer length ({length} bytes)"
+        )
+    if count < 0 and (length - offset) % item:
+        raise ValueError(
+            f"buffer length ({length - offset} bytes) after offset ({offset} bytes) must be a "
+            f"multiple of element size ({item})"
+        )
+    array = np.frombuffer(buffer, kind.np, max(count, -1), offset)
+    if not array.flags.writeable:
+        _warn_read_only("buffer")
+    return finished(array, requires_grad)
+
+
+expose(frombuffer, "torch.frombuffer")
+
+
+# ---------------------------------------------------------------- DLPack
+
+# Types that DLPack knows and NumPy does not, by DLPack's code. They travel as unsigned integers of
+# the same size: only the code in the capsule is exchanged.  https://dmlc.github.io/dlpack/latest/
+_CODES = {
+    dtypes.bfloat16: 4, dtypes.float8_e4m3fn: 10, dtypes.float8_e4m3fnuz: 11,
+    dtypes.float8_e5m2: 12, dtypes.float8_e5m2fnuz: 13, dtypes.float8_e8m0fnu: 14,
+}  # fmt: skip
+_UNSIGNED = {1: np.dtype(np.uint8), 2: np.dtype(np.uint16)}
+
+
+def _code_in(capsule: Any) -> Any:
+    """The byte of a capsule that tells the type, to be read and written."""
+    import ctypes
+
+    api = ctypes.pythonapi
+    api.PyCapsule_GetName.restype, api.PyCapsule_GetName.argtypes = (
+        ctypes.c_char_p,
+        [ctypes.py_object],
+    )
+    api.PyCapsule_GetPointer.restype = ctypes.c_void_p
+    api.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
+    name = api.PyCapsule_GetName(capsule)
+    if name not in (b"dltensor", b"dltensor_versioned"):
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed "
+            "only once, so you might have already constructed a tensor from it once."
+        )
+    # before the type: data pointer, device (two ints), rank; before those, if versioned: version,
+    # manager context, deleter, flags
+    start = 20 + (32 if name == b"dltensor_versioned" else 0)
+    return ctypes.c_uint8.from_address(api.PyCapsule_GetPointer(capsule, name) + start)
+
+
+def _dlpack(
+    self: Tensor,
+    *,
+    stream: Any = None,
+    max_version: tuple[int, int] | None = None,
+    dl_device: Any = None,
+    copy: bool | None = None,
+) -> Any:
+    """A capsule through which another library reads this memory."""
+    if self.requires_grad:
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+    if stream not in (None, -1):
+        raise AssertionError("stream should be None on cpu.")
+    array, code = self._array, _CODES.get(self.dtype)
+    if code is not None:
+        array = array.view(_UNSIGNED[array.itemsize])
+    elif self.dtype is dtypes.complex32:
+        raise BufferError("complex32 tensors have no form in NumPy's DLPack")
+    options = {} if dl_device is None else {"dl_device": dl_device}
+    capsule = array.__dlpack__(max_version=max_version, copy=copy, **options)
+    if code is not None:
+        _code_in(capsule).value = code
+    return capsule
+
+
+def _dlpack_device(self: Tensor) -> tuple[int, int]:
+    return self._array.__dlpack_device__()
+
+
+class _Carrier:
+    """A capsule in the form in which NumPy wants it."""
+
+    def __init__(self, capsule: Any):
+        self.capsule = capsule
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.capsule
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return (1, 0)
+
+
+def from_dlpack(ext_tensor: Any, *, device: Any = None, copy: bool | None = None) -> Tensor:
+    """A tensor over the memory of another library's tensor, or of a DLPack capsule.
+
+    >>> import numpy as np, penlight as torch
+    >>> torch.from_dlpack(np.arange(3))
+    tensor([0, 1, 2])
+    """
+    if device is not None:
+        resolve(device)
+    capsule = ext_tensor
+    if hasattr(ext_tensor, "__dlpack__"):
+        place = ext_tensor.__dlpack_device__()
+        if place[0] != 1:
+            raise BufferError(f"penlight reads main memory only, not DLPack device {tuple(place)}")
+        try:
+            capsule = ext_tensor.__dlpack__(max_version=(1, 0))
+        except TypeError:  # a library of before DLPack 1.0
+            capsule = ext_tensor.__dlpack__()
+    elif type(ext_tensor).__name__ != "PyCapsule":
+        raise RuntimeError(
+            "from_dlpack received an invalid capsule. Note that DLTensor capsules can be consumed "
+            "only once, so you might have already constructed a tensor from it once."
+        )
+    code = _code_in(capsule)
+    kind = next((d for d, number in _CODES.items() if number == code.value), None)
+    if kind is not None:
+        code.value = 1  # unsigned integer
+    array = np.from_dlpack(_Carrier(capsule))
+    if kind is not None:
+        array = array.view(kind.np)
+    array = _writable(array)
+    return wrap(array.copy() if copy else array)
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """The same memory for writing: capsules of old form do not say whether it may be written."""
+    if array.flags.writeable or not array.size:
+        return array
+    import ctypes
+
+    low, high = np.lib.array_utils.byte_bounds(array)
+    memory = (ctypes.c_char * (high - low)).from_address(low)
+    memory.owner = array  # type: ignore[attr-defined]  # kept alive with the memory
+    return np.ndarray(array.shape, array.dtype, memory, address(array) - low, array.strides)
+
+
+def to_dlpack(tensor: Tensor) -> Any:
+    """A DLPack capsule of old form over the tensor's memory."""
+    return _dlpack(tensor)
+
+
+expose(from_dlpack, "torch.from_dlpack utils.dlpack.from_dlpack")
+expose(to_dlpack, "torch.to_dlpack utils.dlpack.to_dlpack")
+Tensor.__dlpack__ = _dlpack  # type: ignore[attr-defined]
+Tensor.__dlpack_device__ = _dlpack_device  # type: ignore[attr-defined]
