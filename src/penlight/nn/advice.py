@@ -3,35 +3,16 @@
 `explain` runs only when a forward raises. The message of the error stays first and its class stays;
 below it come the layer's path in the model, what it was called with, and the layer's own advice
 (`Module._wants`). Each module on the way out puts its child's name before the path.
-
-`TeachingWarning` is the class of the warnings about calls that run but are probably mistakes. Switch
-them off with `warnings.simplefilter("ignore", penlight.nn.TeachingWarning)`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import math
-import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ..core.tensor import Tensor
-
-
-class TeachingWarning(UserWarning):
-    """A call that runs but is probably not what was meant."""
-
-
-_given: set[str] = set()
-
-
-def teach(what: str, text: str) -> None:
-    """Warns about one kind of mistake once per process."""
-    if what not in _given:
-        _given.add(what)
-        switch = 'warnings.simplefilter("ignore", penlight.nn.TeachingWarning)'
-        warnings.warn(f"{text} (Silence: {switch})", TeachingWarning, stacklevel=4)
 
 
 class _Story:

@@ -13,7 +13,8 @@ from typing import Any, Self
 from ..autograd.grad_mode import no_grad
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
-from ..ops.convert import parse_to
+from ..ops.convert import read_to_arguments
+from ..ops.creation import empty_like
 from .advice import explain
 from .hooks import EVERYWHERE, ModuleHooks, call_with_hooks
 from .parameter import Buffer, Parameter, is_lazy
@@ -274,7 +275,8 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
         >>> torch.nn.Linear(2, 3).to(torch.float64).weight.dtype
         torch.float64
         """
-        device, dtype = parse_to(*args, **kwargs)
+        wanted = read_to_arguments(args, kwargs)
+        device, dtype, form = wanted["device"], wanted["dtype"], wanted["memory_format"]
         if dtype is not None:
             if not (dtype.is_floating_point or dtype.is_complex):
                 raise TypeError(
@@ -291,7 +293,8 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
 
         def convert(tensor: Tensor) -> Tensor:
             inexact = tensor.is_floating_point() or tensor.is_complex()
-            return tensor.to(device=device, dtype=dtype if inexact else None)
+            kept = form if tensor.dim() in (4, 5) else None
+            return tensor.to(device, dtype if inexact else None, memory_format=kept)
 
         return self._apply(convert)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import CPU
+from ..core.device import CPU, resolve
 from ..core.dtype import dtype as dtype_type
 from ..core.dtype import get_default_dtype
 from ..core.tensor import Tensor, wrap
@@ -187,3 +187,9 @@ class UninitializedBuffer(UninitializedTensorMixin):
 def is_lazy(param: Any) -> bool:
     """Whether a tensor still waits for its shape."""
     return isinstance(param, UninitializedTensorMixin)
+
+
+def fresh(shape: Any, device: Any = None, dtype: dtype_type | None = None) -> Parameter:
+    """A parameter of this shape whose values its layer is about to draw."""
+    resolve(device)
+    return Parameter(_empty(shape, dtype))

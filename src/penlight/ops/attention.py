@@ -1,0 +1,273 @@
+"""Attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
+
+Letters: B batch, H heads, L queries, S keys, E embedding, e = E / H a head's part of it.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+from ..core import dtype as dtypes
+from ..core.tensor import Tensor
+from .creation import ones, zeros
+from .dropout import dropout
+from .matmul import linear
+from .padding import pad
+from .record import composite
+from .join import cat
+
+
+@composite(names="nn.functional.scaled_dot_product_attention")
+def scaled_dot_product_attention(
+    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
+):
+    """softmax(q kᵀ · scale + mask) v, where scale is 1/√e unless given.
+
+    query (*, H, L, e)    key (*, H, S, e)    value (*, H, S, v)    output (*, H, L, v)
+
+    A bool mask (*, L, S) is True where a key may be seen; a float mask is added. `is_causal` lets
+    query l see keys up to l. With `enable_gqa`, key and value may have fewer heads that divide H.
+    """
+    if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
+        raise RuntimeError(
+            "scaled_dot_product_attention: Expected query, key, and value to all be at least 2 "
+            f"dimensional, but got Query dim: {query.dim()}, Key dim: {key.dim()} and Value dim: "
+            f"{value.dim()} instead."
+        )
+    if is_causal and attn_mask is not None:
+        raise RuntimeError(
+            "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
+            "is_causal=True"
+        )
+    if enable_gqa:
+        key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
+        value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
+    if is_causal:
+        attn_mask = ones(query.size(-2), key.size(-2), dtype=dtypes.bool_).tril()
+    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
+    scores = (query * scale) @ key.transpose(-2, -1)  # (*, H, L, S)
+    weights = _masked_softmax(scores, attn_mask)
+    if dropout_p > 0.0:
+        weights = dropout(weights, dropout_p)
+    return weights @ value
+
+
+def _masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """softmax over the keys; a query that sees none gets zeros."""
+    if mask is None:
+        return scores.softmax(-1)
+    if mask.dtype is dtypes.bool_:
+        scores = scores.masked_fill(~mask, -math.inf)
+    else:
+        scores = scores + mask
+    blind = (scores == -math.inf).all(-1, keepdim=True)
+    weights = scores.softmax(-1)
+    return weights.masked_fill(blind, 0.0) if blind.any() else weights
+
+
+def canonical_mask(
+    mask: Tensor | None, name: str, dtype: dtypes.dtype, other: Tensor | None = None, beside: str = ""
+) -> Tensor | None:
+    """A mask as numbers to be added: a bool mask is -inf where True."""
+    if mask is None:
+        return None
+    if mask.dtype is not dtypes.bool_ and not mask.is_floating_point():
+        raise AssertionError(f"only bool and floating types of {name} are supported")
+    if other is not None and other.dtype is not mask.dtype:
+        warnings.warn(
+            f"Support for mismatched {name} and {beside} is deprecated. Use same type for both "
+            "instead.",
+            stacklevel=4,
+        )
+    if mask.is_floating_point():
+        return mask
+    return zeros(*mask.shape, dtype=dtype).masked_fill(mask, -math.inf)
+
+
+@composite(names="nn.functional.multi_head_attention_forward")
+def multi_head_attention_forward(
+    query,
+    key,
+    value,
+    embed_dim_to_check,
+    num_heads,
+    in_proj_weight,
+    in_proj_bias,
+    bias_k,
+    bias_v,
+    add_zero_attn,
+    dropout_p,
+    out_proj_weight,
+    out_proj_bias,
+    training=True,
+    key_padding_mask=None,
+    need_weights=True,
+    attn_mask=None,
+    use_separate_proj_weight=False,
+    q_proj_weight=None,
+    k_proj_weight=None,
+    v_proj_weight=None,
+    static_k=None,
+    static_v=None,
+    average_attn_weights=True,
+    is_causal=False,
+):
+    """Attention in `num_heads` heads between projections, with its weights.
+
+    query (L, B, E)    key, value (S, B, ·)    output (L, B, E), weights (B, L, S); or all without B
+    """
+    batched = _check_shapes(query, key, value, key_padding_mask, attn_mask, num_heads)
+    if not batched:
+        query, key, value = (t.unsqueeze(1) for t in (query, key, value))
+        key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
+    length, batch, embed = query.shape
+    if embed != embed_dim_to_check:
+        raise AssertionError(
+            f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed}"
+        )
+    if embed % num_heads:
+        raise AssertionError(f"embed_dim {embed} not divisible by num_heads {num_heads}")
+    if is_causal and attn_mask is None:
+        raise RuntimeError(
+            "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
+            "method `generate_square_subsequent_mask` to create this mask."
+        )
+    _check_pair(key, value, use_separate_proj_weight)
+    weights = (q_proj_weight, k_proj_weight, v_proj_weight)
+    if not use_separate_proj_weight:
+        weights = in_proj_weight.chunk(3)
+    biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
+    q, k, v = (linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases))
+
+    mask = canonical_mask(attn_mask, "attn_mask", query.dtype)
+    mask = _check_mask(mask, length, key.size(0), batch * num_heads)
+    padding = canonical_mask(
+        key_padding_mask, "key_padding_mask", query.dtype, attn_mask, "attn_mask"
+    )
+    extra = 0
+    if bias_k is not None and bias_v is not None:
+        k, v, extra = cat([k, bias_k.repeat(1, batch, 1)]), cat([v, bias_v.repeat(1, batch, 1)]), 1
+
+    def heads(t: Tensor) -> Tensor:
+        return t.reshape(t.size(0), batch * num_heads, -1).transpose(0, 1)  # (B H, ·, e)
+
+    q = heads(q)
+    k = heads(k) if static_k is None else static_k
+    v = heads(v) if static_v is None else static_v
+    if add_zero_attn:
+        k, v, extra = _with_zero(k), _with_zero(v), extra + 1
+    mask = _joined(mask, padding, extra, num_heads, k.size(1))
+    p = dropout_p if training else 0.0
+    if need_weights:
+        attended, seen = _attend(q, k, v, mask, p)
+        seen = seen.view(batch, num_heads, length, k.size(1))
+        seen = seen.mean(dim=1) if average_attn_weights else seen
+    else:
+        shape = (batch, num_heads)
+        split = [t.reshape(*shape, *t.shape[1:]) for t in (q, k, v)]
+        if mask is not None:
+            mask = mask.unsqueeze(0) if mask.size(0) == 1 else mask.view(*shape, -1, k.size(1))
+        attended = scaled_dot_product_attention(*split, mask, p).reshape(-1, length, q.size(-1))
+        seen = None
+    out = attended.transpose(0, 1).reshape(length * batch, embed)
+    out = linear(out, out_proj_weight, out_proj_bias).view(length, batch, -1)
+    if batched:
+        return out, seen
+    return out.squeeze(1), None if seen is None else seen.squeeze(0)
+
+
+def _attend(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float
+) -> tuple[Tensor, Tensor]:
+    """Attention whose weights the caller wants to see: (B H, L, e) and (B H, L, S)."""
+    q = q * math.sqrt(1.0 / q.size(-1))
+    scores = q.bmm(k.transpose(-2, -1))
+    weights = (scores if mask is None else scores + mask).softmax(-1)
+    if p > 0.0:
+        weights = dropout(weights, p)
+    return weights.bmm(v), weights
+
+
+def _with_zero(t: Tensor) -> Tensor:
+    return cat([t, zeros(t.size(0), 1, t.size(2), dtype=t.dtype)], 1)
+
+
+def _joined(
+    mask: Tensor | None, padding: Tensor | None, extra: int, num_heads: int, keys: int
+) -> Tensor | None:
+    """One mask (B H or 1, L or 1, S) of both; `extra` added keys are seen by all."""
+    if extra and mask is not None:
+        mask = pad(mask, (0, extra))
+    if padding is None:
+        return mask
+    if extra:
+        padding = pad(padding, (0, extra))
+    batch = padding.size(0)
+    if padding.size(1) != keys:
+        raise AssertionError(
+            f"Expected key_padded_mask.shape[1] to be {keys}, but got {padding.size(1)}"
+        )
+    padding = padding.view(batch, 1, 1, keys).expand(-1, num_heads, -1, -1)
+    padding = padding.reshape(batch * num_heads, 1, keys)
+    return padding if mask is None else mask + padding
+
+
+def _check_pair(key: Tensor, value: Tensor, separate: bool) -> None:
+    if separate and key.shape[:2] != value.shape[:2]:
+        raise AssertionError(
+            f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"
+        )
+    if not separate and key.shape != value.shape:
+        raise AssertionError(f"key shape {key.shape} does not match value shape {value.shape}")
+
+
+def _check_mask(mask: Tensor | None, length: int, keys: int, heads: int) -> Tensor | None:
+    """The mask with an axis for the heads."""
+    if mask is None:
+        return None
+    if mask.dim() not in (2, 3):
+        raise RuntimeError(f"attn_mask's dimension {mask.dim()} is not supported")
+    wanted = (length, keys) if mask.dim() == 2 else (heads, length, keys)
+    if tuple(mask.shape) != wanted:
+        raise RuntimeError(
+            f"The shape of the {mask.dim()}D attn_mask is {mask.shape}, but should be {wanted}."
+        )
+    return mask.unsqueeze(0) if mask.dim() == 2 else mask
+
+
+def _check_shapes(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    padding: Tensor | None,
+    mask: Tensor | None,
+    num_heads: int,
+) -> bool:
+    """Whether there is a batch axis; AssertionError where the ranks do not agree."""
+    rank = query.dim()
+    if rank not in (2, 3):
+        raise AssertionError(
+            "query should be unbatched 2D or batched 3D tensor but received "
+            f"{rank}-D query tensor"
+        )
+    kind = f"For {'batched' if rank == 3 else 'unbatched'} ({rank}-D) `query`, expected"
+    if key.dim() != rank or value.dim() != rank:
+        raise AssertionError(
+            f"{kind} `key` and `value` to be {rank}-D but found {key.dim()}-D and {value.dim()}-D "
+            "tensors respectively"
+        )
+    if padding is not None and padding.dim() != rank - 1:
+        raise AssertionError(
+            f"{kind} `key_padding_mask` to be `None` or {rank - 1}-D but found {padding.dim()}-D "
+            "tensor instead"
+        )
+    if mask is not None and mask.dim() not in (2, 3):
+        raise AssertionError(
+            f"{kind} `attn_mask` to be `None`, 2-D or 3-D but found {mask.dim()}-D tensor instead"
+        )
+    if rank == 2 and mask is not None and mask.dim() == 3:
+        wanted = (num_heads, query.size(0), key.size(0))
+        if tuple(mask.shape) != wanted:
+            raise AssertionError(f"Expected `attn_mask` shape to be {wanted} but got {mask.shape}")
+    return rank == 3

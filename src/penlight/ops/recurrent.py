@@ -1,0 +1,267 @@
+"""Recurrent networks: one step of each kind, and whole sequences of steps.
+
+Letters: T time, B batch, I input, H hidden size, G the gates' width (H, 3 H or 4 H). A sequence is kept
+flat, (Σ Bₜ, I): step t has the `batch_sizes[t]` sequences that are still running, longest first. So the
+input's product is one for all steps, and packed and padded sequences are one case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from ..core.tensor import Tensor
+from .dropout import dropout
+from .join import cat
+from .matmul import linear
+from .record import composite, op
+
+
+class LstmState(NamedTuple):
+    """The new hidden state and cell of an LSTM."""
+
+    h: Tensor
+    c: Tensor
+
+
+def _sigmoid(xp, x):
+    return 1 / (1 + xp.exp(-x))
+
+
+def _lstm_gradient(g, gates, cell, y):
+    """Of h' = o tanh(c') and c' = f c + i n."""
+    gh, gc = g
+    i, f, n, o = gates.chunk(4, -1)
+    i, f, n, o = i.sigmoid(), f.sigmoid(), n.tanh(), o.sigmoid()
+    squashed = y[1].tanh()
+    gc = gc + gh * o * (1 - squashed * squashed)
+    ggates = cat(
+        [
+            gc * n * i * (1 - i),
+            gc * cell * f * (1 - f),
+            gc * i * (1 - n * n),
+            gh * squashed * o * (1 - o),
+        ],
+        -1,
+    )
+    return ggates, gc * f
+
+
+@op(grad=_lstm_gradient, inputs=("gates", "cell"), names="torch._lstm_gates", result=LstmState)
+def _lstm_gates(xp, gates, cell):
+    """c' = σ(f) c + σ(i) tanh(n), h' = σ(o) tanh(c'): gates (B, 4 H) in the order i, f, n, o."""
+    hidden = cell.shape[-1]
+    both = _sigmoid(xp, gates[..., : 2 * hidden])
+    i, f = both[..., :hidden], both[..., hidden:]
+    n, o = xp.tanh(gates[..., 2 * hidden : 3 * hidden]), _sigmoid(xp, gates[..., 3 * hidden :])
+    new = f * cell + i * n
+    return o * xp.tanh(new), new
+
+
+def _gru_gradient(g, gi, gh, hidden):
+    """Of h' = (1 - z) n + z h with n = tanh(aₙ + r bₙ)."""
+    (ar, az, an), (br, bz, bn) = gi.chunk(3, -1), gh.chunk(3, -1)
+    r, z = (ar + br).sigmoid(), (az + bz).sigmoid()
+    n = (an + r * bn).tanh()
+    gn = g * (1 - z) * (1 - n * n)
+    gr = gn * bn * r * (1 - r)
+    gz = g * (hidden - n) * z * (1 - z)
+    return cat([gr, gz, gn], -1), cat([gr, gz, gn * r], -1), g * z
+
+
+@op(grad=_gru_gradient, inputs=("gi", "gh", "hidden"), names="torch._gru_gates")
+def _gru_gates(xp, gi, gh, hidden):
+    """h' = (1 - z) n + z h: what input and hidden state say to the gates r, z, n, (B, 3 H) each."""
+    size = hidden.shape[-1]
+    both = _sigmoid(xp, gi[..., : 2 * size] + gh[..., : 2 * size])
+    r, z = both[..., :size], both[..., size:]
+    n = xp.tanh(gi[..., 2 * size :] + r * gh[..., 2 * size :])
+    return n + z * (hidden - n)
+
+
+# ---------------------------------------------------------------- one step
+
+
+@composite(names="torch.lstm_cell")
+def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    """(h', c') of an LSTM (Hochreiter & Schmidhuber 1997): input (B, I), hx two (B, H)."""
+    hidden, cell = hx
+    return tuple(_lstm_gates(linear(input, w_ih, b_ih) + linear(hidden, w_hh, b_hh), cell))
+
+
+@composite(names="torch.gru_cell")
+def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    """h' of a GRU (Cho et al. 2014, https://arxiv.org/abs/1406.1078): input (B, I), hx (B, H)."""
+    return _gru_gates(linear(input, w_ih, b_ih), linear(hx, w_hh, b_hh), hx)
+
+
+@composite(names="torch.rnn_tanh_cell")
+def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    """tanh(W x + b + U h + c): input (B, I), hx (B, H)."""
+    return (linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh)).tanh()
+
+
+@composite(names="torch.rnn_relu_cell")
+def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
+    """max(W x + b + U h + c, 0): input (B, I), hx (B, H)."""
+    return (linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh)).relu()
+
+
+# ---------------------------------------------------------------- sequences of steps
+
+State = tuple[Tensor, ...]  # (h,) or (h, c)
+
+
+def _lstm_step(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callable]:
+    """The bias that goes with the input, and a step (gates of the input, state) -> state."""
+    w_hh, b_ih, b_hh, w_hr = weights
+    turned = w_hh.t()
+
+    def step(gates: Tensor, state: State) -> State:
+        hidden, cell = state
+        hidden, cell = _lstm_gates(gates.addmm(hidden, turned), cell)
+        return (hidden if w_hr is None else linear(hidden, w_hr)), cell
+
+    return (None if b_ih is None else b_ih + b_hh), step
+
+
+def _gru_step(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callable]:
+    w_hh, b_ih, b_hh, _ = weights
+
+    def step(gates: Tensor, state: State) -> State:
+        return (_gru_gates(gates, linear(state[0], w_hh, b_hh), state[0]),)
+
+    return b_ih, step
+
+
+def _rnn_step(activation: str) -> Callable:
+    def make(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callable]:
+        w_hh, b_ih, b_hh, _ = weights
+        turned, activate = w_hh.t(), getattr(Tensor, activation)
+
+        def step(gates: Tensor, state: State) -> State:
+            return (activate(gates.addmm(state[0], turned)),)
+
+        return (None if b_ih is None else b_ih + b_hh), step
+
+    return make
+
+
+STEPS = {
+    "LSTM": _lstm_step,
+    "GRU": _gru_step,
+    "RNN_TANH": _rnn_step("tanh"),
+    "RNN_RELU": _rnn_step("relu"),
+}
+
+
+def _forwards(step: Callable, gates: Sequence[Tensor], state: State) -> tuple[list, State]:
+    """Steps through time; sequences that end leave with their last state."""
+    outputs, ended = [], []
+    for now in gates:
+        running = now.size(0)
+        if running < state[0].size(0):
+            ended.append(tuple(part[running:] for part in state))
+            state = tuple(part[:running] for part in state)
+        state = step(now, state)
+        outputs.append(state[0])
+    if ended:
+        ended = [state, *reversed(ended)]
+        state = tuple(cat(parts) for parts in zip(*ended))
+    return outputs, state
+
+
+def _backwards(step: Callable, gates: Sequence[Tensor], state: State) -> tuple[list, State]:
+    """Steps back through time; shorter sequences join with their first state."""
+    outputs = []
+    running = gates[-1].size(0)
+    first, state = state, tuple(part[:running] for part in state)
+    for now in reversed(gates):
+        if now.size(0) > running:
+            joining = [part[running : now.size(0)] for part in first]
+            state = tuple(cat(pair) for pair in zip(state, joining))
+            running = now.size(0)
+        state = step(now, state)
+        outputs.append(state[0])
+    return outputs[::-1], state
+
+
+def recurrent(
+    mode: str,
+    data: Tensor,
+    batch_sizes: list[int],
+    hx: State,
+    params: Sequence[Tensor],
+    has_biases: bool,
+    num_layers: int,
+    dropout_p: float,
+    train: bool,
+    bidirectional: bool,
+) -> tuple[Tensor, State]:
+    """All layers over a flat sequence (Σ Bₜ, I): outputs (Σ Bₜ, H) and the last states (L, B, H).
+
+    `hx` holds (L, B, H) per state, a row for each layer and direction; `params` the weights in the
+    same order: w_ih, w_hh, then b_ih, b_hh, then w_hr.
+    """
+    directions = 2 if bidirectional else 1
+    count = len(params) // (num_layers * directions)
+    last: list[State] = []
+    for layer in range(num_layers):
+        outputs = []
+        for direction in range(directions):
+            row = layer * directions + direction
+            w_ih, w_hh, *rest = params[row * count : (row + 1) * count]
+            b_ih, b_hh = rest[:2] if has_biases else (None, None)
+            w_hr = rest[-1] if len(rest) % 2 else None
+            bias, step = STEPS[mode]((w_hh, b_ih, b_hh, w_hr))
+            gates = linear(data, w_ih, bias).split(batch_sizes)
+            walk = _backwards if direction else _forwards
+            steps, state = walk(step, gates, tuple(part[row] for part in hx))
+            outputs.append(cat(steps))
+            last.append(state)
+        data = cat(outputs, -1) if bidirectional else outputs[0]
+        if train and dropout_p > 0.0 and layer < num_layers - 1:
+            data = dropout(data, dropout_p)
+    return data, tuple(cat([t.unsqueeze(0) for t in parts]) for parts in zip(*last))
+
+
+def _over_sequence(mode: str, input, second, third, *rest):
+    """torch.lstm and its kind: (input, hx, params, ..., batch_first) or (data, sizes, hx, params, ...)."""
+    if isinstance(second, Tensor) and not second.is_floating_point():
+        params, *options = rest
+        state = third if isinstance(third, (tuple, list)) else (third,)
+        output, last = recurrent(mode, input, second.tolist(), tuple(state), params, *options)
+        return (output, *last)
+    *options, batch_first = rest
+    state = second if isinstance(second, (tuple, list)) else (second,)
+    if batch_first:
+        input = input.transpose(0, 1)
+    time, batch = input.shape[:2]
+    flat = input.reshape(time * batch, input.size(2))
+    output, last = recurrent(mode, flat, [batch] * time, tuple(state), third, *options)
+    output = output.view(time, batch, -1)
+    return (output.transpose(0, 1) if batch_first else output, *last)
+
+
+@composite(names="torch.lstm")
+def lstm(*args):
+    """A stack of LSTM layers over a sequence: (output, h, c)."""
+    return _over_sequence("LSTM", *args)
+
+
+@composite(names="torch.gru")
+def gru(*args):
+    """A stack of GRU layers over a sequence: (output, h)."""
+    return _over_sequence("GRU", *args)
+
+
+@composite(names="torch.rnn_tanh")
+def rnn_tanh(*args):
+    """A stack of tanh layers over a sequence: (output, h)."""
+    return _over_sequence("RNN_TANH", *args)
+
+
+@composite(names="torch.rnn_relu")
+def rnn_relu(*args):
+    """A stack of relu layers over a sequence: (output, h)."""
+    return _over_sequence("RNN_RELU", *args)
