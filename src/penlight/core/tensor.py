@@ -106,7 +106,9 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this tensor."""
-        return self._requires_grad or (self._view is not None and current_node(self) is not None)
+        if self._view is not None:
+            current_node(self)  # an in-place write to the base may have changed it
+        return self._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -121,7 +123,7 @@ class Tensor:
             )  # fmt: skip
         if value and self.dtype.category < dtypes.FLOAT:
             raise RuntimeError(
-                "only Tensors of floating point and complex dtype can require gradients"
+                "only Tensors of floating point dtype can require gradients"
             )
         self._requires_grad = bool(value)
 
@@ -363,7 +365,11 @@ def edge_to(t: Tensor) -> tuple | None:
 def check_writable(t: Tensor) -> None:
     """Raises where an in-place write would break a gradient or write one element twice."""
     array = t._array
-    if 0 in array.strides and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
+    if (
+        0 in array.strides
+        and array.size
+        and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape, strict=True))
+    ):
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."

@@ -18,8 +18,8 @@ def _bounded(xp: Any, input: Any, low: Any, high: Any, dtype: np.dtype) -> Any:
     """The upper bound wins where the bounds cross; a NaN stays, as does a NaN bound."""
     if dtype.kind == COMPLEX:
         raise NotImplementedError("clamp is not supported for complex types")
-    if dtype.kind == "b":
-        raise unsupported("clamp_cpu", input)
+    if dtype.kind == "b" and not isinstance(high if low is None else low, np.ndarray):
+        raise unsupported("clamp_scalar_cpu", input)
     result = input.astype(dtype, copy=False)
     if low is not None:
         result = xp.maximum(result, np.asarray(low).astype(dtype))

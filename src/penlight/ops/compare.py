@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
-from .kinds import COMPLEX, only
+from .kinds import COMPLEX, need_tensors, only
 from .powers import broadcastable
 from .record import binary, composite, op, unary
 
 _ORDERED = "biufV"
 
 
-def _comparison(name: str, doc: str, meaning: Any, also: str) -> Any:
-    return binary(name, doc, meaning, also=f"torch.{also} Tensor.{also}")
+def _comparison(name: str, doc: str, meaning: Any, also: str = "") -> Any:
+    also = also and f"torch.{also} Tensor.{also}"
+    return binary(name, doc, meaning, also=also, check=need_tensors(name, "input"))
 
 
-eq = binary("eq", "a = b", "equal")
+eq = _comparison("eq", "a = b", "equal")
 ne = _comparison("ne", "a ≠ b", "not_equal", "not_equal")
 lt = _comparison("lt", "a < b", only(_ORDERED, "lt_cpu", "less"), "less")
 le = _comparison("le", "a ≤ b", only(_ORDERED, "le_cpu", "less_equal"), "less_equal")
@@ -27,9 +28,13 @@ ge = _comparison("ge", "a ≥ b", only(_ORDERED, "ge_cpu", "greater_equal"), "gr
 
 # ---------------------------------------------------------------- logic: everything but 0 is true
 
-logical_and = binary("logical_and", "Both", "logical_and")
-logical_or = binary("logical_or", "Either", "logical_or")
-logical_xor = binary("logical_xor", "One of both", "logical_xor")
+def _logic(name: str, doc: str) -> Any:
+    return binary(name, doc, name, check=need_tensors(name))
+
+
+logical_and = _logic("logical_and", "Both")
+logical_or = _logic("logical_or", "Either")
+logical_xor = _logic("logical_xor", "One of both")
 logical_not = unary("logical_not", "Whether x is 0", "logical_not")
 
 # ---------------------------------------------------------------- tests of one number
@@ -72,6 +77,7 @@ isreal = unary(
 
 
 def _check_isclose(input: Tensor, other: Tensor, rtol: float, atol: float, nan: bool) -> None:
+    need_tensors("isclose")(input, other)
     if input.dtype is not other.dtype:
         raise RuntimeError(f"{input.dtype.scalar_name} did not match {other.dtype.scalar_name}")
     if rtol < 0:
@@ -119,19 +125,15 @@ def equal(input: Tensor, other: Tensor) -> bool:
 # ---------------------------------------------------------------- the larger, the smaller
 
 
-def _tensors_only(name: str) -> Any:
-    def check(input: Any, other: Any) -> None:
-        for position, value in ((1, input), (2, other)):
-            if not isinstance(value, Tensor):
-                argument = ("input", "other")[position - 1]
-                raise TypeError(
-                    f"{name}(): argument '{argument}' (position {position}) must be Tensor, not "
-                    f"{type(value).__name__}"
-                )
-            if value.dtype.is_complex:
-                raise RuntimeError(f"{name} not implemented for complex tensors.")
+def _real_tensors(name: str) -> Any:
+    check = need_tensors(name)
 
-    return check
+    def both(input: Any, other: Any) -> None:
+        check(input, other)
+        if input.dtype.is_complex or other.dtype.is_complex:
+            raise RuntimeError(f"{name} not implemented for complex tensors.")
+
+    return both
 
 
 def _extreme(name: str, doc: str, loses: Any) -> Any:
@@ -146,7 +148,7 @@ def _extreme(name: str, doc: str, loses: Any) -> Any:
             lambda g, a, b: share(g, loses(a, b), a == b),
             lambda g, a, b: share(g, loses(b, a), a == b),
         ),
-        inplace=False, check=_tensors_only(name),
+        inplace=False, check=_real_tensors(name),
     )  # fmt: skip
 
 
@@ -158,7 +160,7 @@ fmax = binary(
         lambda g, a, b: g.masked_fill(~((a >= b) | isnan(b)), 0),
         lambda g, a, b: g.masked_fill((a >= b) | isnan(b), 0),
     ),
-    inplace=False, check=_tensors_only("fmax"),
+    inplace=False, check=_real_tensors("fmax"),
 )  # fmt: skip
 fmin = binary(
     "fmin", "The smaller; a number beats NaN", "fmin",
@@ -166,5 +168,5 @@ fmin = binary(
         lambda g, a, b: g.masked_fill(~((a <= b) | isnan(b)), 0),
         lambda g, a, b: g.masked_fill((a <= b) | isnan(b), 0),
     ),
-    inplace=False, check=_tensors_only("fmin"),
+    inplace=False, check=_real_tensors("fmin"),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.tensor import Tensor
 
 INTEGERS, FLOATS, COMPLEX = "iu", "fV", "c"  # kinds of NumPy dtypes; V: bfloat16 and float8
 
@@ -20,6 +21,21 @@ def name_of(array: Any) -> str:
 def unsupported(kernel: str, array: Any) -> NotImplementedError:
     """PyTorch's error for an op that has no kernel for the element type."""
     return NotImplementedError(f"\"{kernel}\" not implemented for '{name_of(array)}'")
+
+
+def need_tensors(name: str, arguments: str = "input other") -> Callable:
+    """A check that the named arguments are tensors, not numbers."""
+    names = arguments.split()
+
+    def check(*values: Any) -> None:
+        for position, (argument, value) in enumerate(zip(names, values, strict=False), 1):
+            if not isinstance(value, Tensor):
+                raise TypeError(
+                    f"{name}(): argument '{argument}' (position {position}) must be Tensor, not "
+                    f"{type(value).__name__}"
+                )
+
+    return check
 
 
 def only(kinds: str, kernel: str, meaning: str | Callable) -> Callable:

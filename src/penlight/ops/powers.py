@@ -11,7 +11,7 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arithmetic import Operand, conjugate, no_derivative
 from .elementwise import bar, log, sigmoid
-from .kinds import COMPLEX, FLOATS, INTEGERS, name_of, only, unsupported
+from .kinds import COMPLEX, FLOATS, INTEGERS, name_of, need_tensors, only, unsupported
 from .record import binary, check_broadcast, composite, op, result_dtype, to_float
 
 # ---------------------------------------------------------------- powers
@@ -115,6 +115,7 @@ def _widened(value: Operand, wide: dtypes.dtype) -> Operand:
 @composite(inplace=True)
 def ldexp(input: Tensor, other: Tensor) -> Tensor:
     """input · 2^other"""
+    need_tensors("ldexp")(input, other)
     return input * pow(2.0, other)
 
 
@@ -122,7 +123,7 @@ def ldexp(input: Tensor, other: Tensor) -> Tensor:
 
 hypot = binary(
     "hypot", "√(a² + b²)", only(FLOATS, "hypot_cpu", "hypot"),
-    (lambda g, a, y: g * a / y, lambda g, b, y: g * b / y),
+    (lambda g, a, y: g * a / y, lambda g, b, y: g * b / y), check=need_tensors("hypot"),
 )  # fmt: skip
 atan2 = binary(
     "atan2", "The angle of the point (b, a)", "arctan2",
@@ -130,19 +131,22 @@ atan2 = binary(
         lambda g, a, b: g * (b / (a * a + b * b)).nan_to_num(0.0),
         lambda g, a, b: g * (-a / (a * a + b * b)).nan_to_num(0.0),
     ),
-    dtype=to_float, also="torch.arctan2 Tensor.arctan2",
+    dtype=to_float, also="torch.arctan2 Tensor.arctan2", check=need_tensors("atan2"),
 )  # fmt: skip
 copysign = binary(
     "copysign", "|a| with the sign of b", "copysign",
     (lambda g, a, y: g * (y / a).masked_fill(a == 0, 0), lambda g: g * 0), dtype=to_float,
+    check=need_tensors("copysign", "input"),
 )  # fmt: skip
 nextafter = binary(
     "nextafter", "The next representable number after a in the direction of b",
-    only(FLOATS, "nextafter_cpu", "nextafter"), (no_derivative("nextafter"),) * 2,
+    only(FLOATS, "nextafter_cpu", "nextafter"), (lambda g: g, lambda g: g * 0),
+    check=need_tensors("nextafter"),
 )  # fmt: skip
 logaddexp = binary(
     "logaddexp", "log(eᵃ + eᵇ)", only(FLOATS + COMPLEX, "logaddexp_cpu", "logaddexp"),
     (lambda g, a, b: g * sigmoid(a - b), lambda g, a, b: g * sigmoid(b - a)), inplace=False,
+    check=need_tensors("logaddexp"),
 )  # fmt: skip
 logaddexp2 = binary(
     "logaddexp2", "log₂(2ᵃ + 2ᵇ)", only(FLOATS, "logaddexp2_cpu", "logaddexp2"),
@@ -150,12 +154,13 @@ logaddexp2 = binary(
         lambda g, a, b: g * sigmoid((a - b) * math.log(2)),
         lambda g, a, b: g * sigmoid((b - a) * math.log(2)),
     ),
-    inplace=False,
+    inplace=False, check=need_tensors("logaddexp2"),
 )  # fmt: skip
 
 
 def _same_types(a: Tensor, b: Tensor) -> None:
-    if isinstance(b, Tensor) and a.dtype is not b.dtype:
+    need_tensors("heaviside")(a, b)
+    if a.dtype is not b.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     if a.dtype.is_complex:
         raise RuntimeError("heaviside is not yet implemented for complex tensors.")
@@ -166,8 +171,12 @@ heaviside = binary(
     lambda xp, a, b: xp.where(a == 0, b, (a > 0).astype(a.dtype)),
     (no_derivative("heaviside"),) * 2, check=_same_types, node="NotImplemented",
 )  # fmt: skip
-gcd = binary("gcd", "Greatest common divisor", only(INTEGERS, "gcd_cpu", "gcd"))
-lcm = binary("lcm", "Least common multiple", only(INTEGERS, "lcm_cpu", "lcm"))
+gcd = binary(
+    "gcd", "Greatest common divisor", only(INTEGERS, "gcd_cpu", "gcd"), check=need_tensors("gcd")
+)  # fmt: skip
+lcm = binary(
+    "lcm", "Least common multiple", only(INTEGERS, "lcm_cpu", "lcm"), check=need_tensors("lcm")
+)  # fmt: skip
 
 # ---------------------------------------------------------------- three operands
 

@@ -68,7 +68,9 @@ def _integral(x: Any, dtype: np.dtype | None) -> Any:
 
 # ---------------------------------------------------------------- sum and mean
 
-_add_up = half_in_float32(lambda xp, x, dims, keepdim: xp.sum(x, dims, keepdims=keepdim))
+_add_up = half_in_float32(
+    lambda xp, x, dims, keepdim: xp.sum(x, dims, keepdims=keepdim, dtype=x.dtype)
+)
 
 
 @op(grad={"input": lambda g, input_shape: g.expand(input_shape)}, node="SumBackward0")
@@ -216,7 +218,9 @@ def _prod_dim(xp: Any, input: Any, dim: int, keepdim: bool, dtype: Any) -> Any:
     return _multiply_up(xp, _integral(input, dtype), dim if input.ndim else None, keepdim)
 
 
-_multiply_up = half_in_float32(lambda xp, x, dim, keepdim: xp.prod(x, dim, keepdims=keepdim))
+_multiply_up = half_in_float32(
+    lambda xp, x, dim, keepdim: xp.prod(x, dim, keepdims=keepdim, dtype=x.dtype)
+)
 
 
 @composite

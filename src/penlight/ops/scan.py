@@ -163,6 +163,8 @@ def diff(
     if n < 0:
         raise RuntimeError(f"order must be non-negative but got {n}")
     dim = check_dim(dim, input._array.ndim)
+    if n == 0:
+        return input.clone()
     ends = [t for t in (prepend, input, append) if t is not None]
     for t in ends:
         if t._array.ndim != input._array.ndim:
@@ -174,7 +176,7 @@ def diff(
         length = max(x._array.shape[dim] - 1, 0)
         after, before = x.narrow(dim, x._array.shape[dim] - length, length), x.narrow(dim, 0, length)
         x = after.logical_xor(before) if x.dtype is dtypes.bool_ else after - before
-    return x if n else x.clone()
+    return x
 
 
 def _steps(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Tensor, Any]:
@@ -188,9 +190,7 @@ def _steps(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[T
         raise RuntimeError(f"{name}: Expected x to be at least one-dimensional")
     if x._array.ndim == 1:
         if x._array.size != length:
-            raise RuntimeError(
-                f"{name}: There must be one `x` value for each sample point"
-            )
+            raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
         shape = [1] * y._array.ndim
         shape[dim] = length
         x = x.reshape(shape)
@@ -250,7 +250,7 @@ def _slopes(f: Tensor, dim: int, spacing: Any, edge_order: int) -> Tensor:
 
 @composite(names="torch.gradient")
 def gradient(
-    input: Tensor, *, spacing: Any = 1, dim: int | Sequence[int] | None = None, edge_order: int = 1
+    input: Tensor, *, spacing: Any = None, dim: int | Sequence[int] | None = None, edge_order: int = 1
 ) -> tuple[Tensor, ...]:
     """Slopes of sampled values along axes, one tensor per axis, exact to second order inside.
 
@@ -274,8 +274,8 @@ def gradient(
             raise RuntimeError(
                 "torch.gradient expected each dimension size to be at least edge_order+1"
             )
-    if isinstance(spacing, Tensor):
-        spacing = spacing.item()
+    if spacing is None:
+        spacing = 1
     if input.dtype.category < dtypes.FLOAT:
         input = input.to(dtypes.get_default_dtype())
     steps = spacing if many else [spacing] * len(dims)

@@ -14,7 +14,7 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arithmetic import Operand, no_derivative
 from .elementwise import cos, exp, log, log1p, sgn, sin
-from .kinds import COMPLEX, FLOATS, only, unsupported
+from .kinds import COMPLEX, FLOATS, need_tensors, only, unsupported
 from .record import binary, composite, op, to_float, unary
 from .special_math import bessel, error, gamma, polynomials
 
@@ -129,11 +129,12 @@ def _gamma_density(a: Operand, x: Tensor) -> Tensor:
 igamma = binary(
     "igamma", "The lower incomplete gamma function over Γ", only(FLOATS, "igamma", gamma.igamma),
     (no_derivative("igamma"), lambda g, a, b: g * _gamma_density(a, b)), also="special.gammainc",
+    check=need_tensors("igamma"),
 )  # fmt: skip
 igammac = binary(
     "igammac", "The upper incomplete gamma function over Γ", only(FLOATS, "igammac", gamma.igammac),
     (no_derivative("igammac"), lambda g, a, b: -g * _gamma_density(a, b)),
-    also="special.gammaincc",
+    also="special.gammaincc", check=need_tensors("igammac"),
 )  # fmt: skip
 zeta = binary(
     "zeta", "Hurwitz's zeta function Σ 1/(k + b)ᵃ", _real("zeta", gamma.zeta),

@@ -153,7 +153,7 @@ def cov(
         freedom = 0
     product = (centred if weighted is None else weighted) @ bar(centred).mT
     result = product / freedom
-    return result.squeeze() if input._array.ndim < 2 else result
+    return result.squeeze()
 
 
 def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> tuple[Any, Any]:
@@ -233,43 +233,41 @@ def _quantile(
             raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
         q = wrap(np.array(q, input._array.dtype))
     _check_quantile(name, input, q, interpolation)
-    shape = input._array.shape
-    rows = input.reshape(-1) if dim is None else input.transpose(check_dim(dim, len(shape)), -1)
+    rank = input._array.ndim
+    if rank == 0 or dim is None:
+        rows, axis = input.reshape(-1), None
+    else:
+        axis = check_dim(dim, rank)
+        rows = input.movedim(axis, -1)
     ordered = rows.sort(-1)[0]
-    a = ordered._array
-    rank = _ranks(name == "nanquantile", a, q._array.reshape(-1))
-    result = _interpolated(ordered, rank, interpolation)  # (*rows, q)
-    if dim is not None and shape:
-        result = result.unsqueeze(-2).transpose(check_dim(dim, len(shape)), -2)
-        result = result if keepdim else result.squeeze(check_dim(dim, len(shape)))
-    elif keepdim and shape:
-        result = result.reshape((1,) * len(shape) + (-1,))
-    result = result.movedim(-1, 0)
+    position = _positions(name == "nanquantile", ordered._array, q.reshape(-1))
+    result = _interpolated(ordered, position, interpolation).movedim(-1, 0)  # (q, *rows)
+    if keepdim:
+        kept = (1,) * rank if axis is None else (*input._array.shape[:axis], 1, *input._array.shape[axis + 1 :])
+        result = result.reshape((result._array.shape[0], *kept))
     return result.squeeze(0) if q._array.ndim == 0 else result
 
 
-def _ranks(skip_nan: bool, ordered: Any, q: Any) -> Any:
-    """Fractional positions (*rows, q); where a NaN rules, that of the last element."""
-    nan = np.isnan(ordered)
-    last = ordered.shape[-1] - 1 if ordered.ndim else 0
-    numbers = (last - nan.sum(-1, keepdims=True)) if ordered.ndim else np.array(0 - nan)
+def _positions(skip_nan: bool, ordered: Any, q: Tensor) -> Tensor:
+    """Fractional positions (*rows, q); in a row with a NaN that of the last element, a NaN."""
+    last = ordered.shape[-1] - 1
+    numbers = last - np.isnan(ordered).sum(-1, keepdims=True)
     if skip_nan:
-        return np.maximum(numbers, 0) * q
-    return np.where(numbers < last, last, last * q)
+        return wrap(np.maximum(numbers, 0).astype(ordered.dtype)) * q
+    position = wrap(np.full(numbers.shape, last, ordered.dtype)) * q
+    spoilt = wrap(numbers < last)
+    return position.masked_fill(spoilt, last) if spoilt._array.any() else position
 
 
-def _interpolated(ordered: Tensor, rank: Any, interpolation: str) -> Tensor:
-    below = np.floor(rank)
-    if interpolation == "higher":
-        below = np.ceil(rank)
-    elif interpolation == "nearest":
-        below = np.rint(rank)
-    low = ordered.gather(-1, wrap(below.astype(np.int64)))
+def _interpolated(ordered: Tensor, position: Tensor, interpolation: str) -> Tensor:
+    rounding = {"higher": "ceil", "nearest": "round"}.get(interpolation, "floor")
+    below = getattr(position, rounding)()
+    low = ordered.gather(-1, wrap(below._array.astype(np.int64)))
     if interpolation not in ("linear", "midpoint"):
         return low
-    high = ordered.gather(-1, wrap(np.ceil(rank).astype(np.int64)))
-    weight = rank - below if interpolation == "linear" else np.full(rank.shape, 0.5)
-    return low.lerp(high, wrap(weight.astype(ordered._array.dtype)))
+    high = ordered.gather(-1, wrap(np.ceil(position._array).astype(np.int64)))
+    weight = position - below if interpolation == "linear" else (position * 0 + 0.5)
+    return low.lerp(high, weight)
 
 
 @composite

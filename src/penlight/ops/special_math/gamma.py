@@ -114,12 +114,36 @@ def _digamma(xp: Any, x: Array) -> Array:
 
 
 def polygamma(xp: Any, n: int, x: Array) -> Array:
-    """The n-th derivative of ψ: (-1)ⁿ⁺¹ n! ζ(n + 1, x), DLMF 5.15"""
+    """The n-th derivative of ψ"""
     if n == 0:
         return digamma(xp, x)
-    x = xp.asarray(x)
+
+    @in_float64
+    def derivative(xp: Any, x: Array) -> Array:
+        return piecewise(
+            (x,),
+            (x < 0, lambda x: _polygamma_reflected(xp, n, x)),
+            otherwise=lambda x: _polygamma(xp, n, x),
+        )
+
+    return derivative(xp, x)
+
+
+def _polygamma(xp: Any, n: int, x: Array) -> Array:
+    """(-1)ⁿ⁺¹ n! ζ(n + 1, x), DLMF 5.15"""
     factor = (-1.0) ** (n + 1) * math.exp(math.lgamma(n + 1.0))
-    return (factor * zeta(xp, xp.float64(n + 1), x.astype(xp.float64))).astype(x.dtype)
+    return factor * zeta(xp, xp.float64(n + 1), x)
+
+
+def _polygamma_reflected(xp: Any, n: int, x: Array) -> Array:
+    """ψₙ(x) = (-1)ⁿ ψₙ(1 - x) - π dⁿ/dxⁿ cot πx, DLMF 5.15.6; the derivatives are polynomials in
+    c = cot πx, since c' = -π (1 + c²)."""
+    derivative = xp.polynomial.Polynomial([0.0, 1.0])
+    for _ in range(n):
+        derivative = derivative.deriv() * xp.polynomial.Polynomial([-1.0, 0.0, -1.0])
+    cotangent = 1 / xp.tan(math.pi * (x - xp.rint(x)))
+    value = (-1.0) ** n * _polygamma(xp, n, 1 - x) - math.pi ** (n + 1) * derivative(cotangent)
+    return xp.where(x == xp.rint(x), (-1.0) ** (n + 1) * xp.inf, value)
 
 
 @in_float64
@@ -141,7 +165,7 @@ def _no_number(xp: Any) -> Any:
 def _zeta(xp: Any, s: Array, q: Array) -> Array:
     """Euler and Maclaurin's formula, DLMF 25.11.7, once k + q is large beside s"""
     total, power = xp.zeros_like(s), q**-s
-    while (low := (q < _FAR + s) & (power > total * 1e-17)).any():
+    while (low := (q <= 0) | ((q < _FAR + s) & (power > total * 1e-17))).any():
         total = xp.where(low, total + power, total)
         q = xp.where(low, q + 1, q)
         power = q**-s
