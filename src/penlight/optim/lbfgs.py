@@ -7,7 +7,7 @@ from typing import Any
 
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..core.tensor import Tensor
-from ..ops.shape import cat
+from ..ops.join import cat
 from .line_search import strong_wolfe
 from .optimizer import Optimizer
 from .options import check, plain, zero_dim

@@ -1,6 +1,6 @@
 """An optimizer's state as plain data, in PyTorch's format, and back.
 
-    {"state": {0: {"step": tensor(3.), ...}, ...}, "param_groups": [{"lr": 0.1, ..., "params": [0]}]}
+    {"state": {0: {"step": tensor(3.), ...}, ...}, "param_groups": [{"lr": 0.1, ...}]}
 
 Parameters are numbered in the order of their groups.
 """

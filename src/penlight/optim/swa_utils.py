@@ -1,6 +1,7 @@
-"""Averages of a model's weights along its training: stochastic weight averaging and moving averages.
+"""Averages of weights along a training: stochastic weight averaging and moving averages.
 
-Sources: https://arxiv.org/abs/1803.05407, https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
+Sources: https://arxiv.org/abs/1803.05407 and
+https://docs.pytorch.org/docs/stable/optim.html#weight-averaging-swa-and-ema
 """
 
 from __future__ import annotations
