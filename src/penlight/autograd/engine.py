@@ -332,11 +332,13 @@ def grad(
             wrap(np.zeros(t._array.shape, t._array.dtype)) if r is None else r
             for t, r in zip(inputs, results)
         ]
-    elif not allow_unused and any(r is None for r in results):
-        raise RuntimeError(
-            "One of the differentiated Tensors appears to not have been used in the graph. Set "
-            "allow_unused=True if this is the desired behavior."
-        )
+    elif not allow_unused:
+        for index, r in enumerate(results):
+            if r is None:
+                raise RuntimeError(
+                    f"The differentiated Tensor at index {index} appears to not have been used in "
+                    "the graph. Set allow_unused=True if this is the desired behavior."
+                )
     return tuple(results)
 
 

@@ -389,7 +389,8 @@ def check_writable(t: Tensor) -> None:
         )
     if view.multiple and t.requires_grad:
         raise RuntimeError(
-            f"Output {t._slot} of {type(t._node).__name__} is a view and is being modified inplace. "
+            f"Output {t._slot} of {type(t._node).__name__.removesuffix('Backward0')} is a view and is "
+            "being modified inplace. "
             "This view is the output of a function that returns multiple views. Such functions do "
             "not allow the output views to be modified inplace. You should replace the inplace "
             "operation by an out-of-place one."

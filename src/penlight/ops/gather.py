@@ -91,7 +91,8 @@ def gather(xp, input, dim, index, *, sparse_grad=False):
 
 def _fits_scatter(name: str) -> Any:
     def check(input: Tensor, dim: int, index: Tensor, src: Any, *rest: Any) -> None:
-        _check_index_type(name, index)
+        if index._array.size:
+            _check_index_type(name, index)
         _check_extent(input, dim, index, "self")
         if not isinstance(src, Tensor):
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ..core.tensor import Tensor
@@ -28,9 +29,30 @@ C_NAMES = {
 }  # fmt: skip
 
 
-def _product(xp: Any, a: Any, b: Any) -> Any:
-    """a @ b, bools as "and" of "or"; integers wrap."""
-    return xp.matmul(a, b)
+@op(
+    name="_product",
+    grad={
+        "a": lambda g, b, ta, tb: (
+            product(_conj(b), g, tb, True) if ta else product(g, _conj(b), False, not tb)
+        ),
+        "b": lambda g, a, ta, tb: (
+            product(g, _conj(a), True, ta) if tb else product(_conj(a), g, not ta, False)
+        ),
+    },
+    node="MmBackward0",
+    sample=lambda draw: [
+        (draw(*((4, 3) if ta else (3, 4))), draw(*((2, 4) if tb else (4, 2))), ta, tb)
+        for ta in (False, True)
+        for tb in (False, True)
+    ],
+)
+def product(xp, a, b, ta, tb):
+    """The product of two matrices, each transposed if its flag says so: what every matrix gradient is made of."""
+    return xp.matmul(a.T if ta else a, b.T if tb else b)
+
+
+def _conj(t: Tensor) -> Tensor:
+    return t.conj() if t._array.dtype.kind == "c" else t
 
 
 def _fits_mm(input: Tensor, mat2: Tensor) -> None:
@@ -47,7 +69,10 @@ def _fits_mm(input: Tensor, mat2: Tensor) -> None:
 
 
 @op(
-    grad={"input": lambda g, mat2: g @ mat2.mH, "mat2": lambda g, input: input.mH @ g},
+    grad={
+        "input": lambda g, mat2: product(g, _conj(mat2), False, True),
+        "mat2": lambda g, input: product(_conj(input), g, True, False),
+    },
     check=_fits_mm,
     sample=lambda draw: [(draw(3, 4), draw(4, 2))],
 )
@@ -59,7 +84,7 @@ def mm(xp, input, mat2):
     tensor([[3.],
             [3.]])
     """
-    return _product(xp, input, mat2)
+    return xp.matmul(input, mat2)
 
 
 def _fits_bmm(input: Tensor, mat2: Tensor) -> None:
@@ -82,7 +107,7 @@ def _fits_bmm(input: Tensor, mat2: Tensor) -> None:
 )
 def bmm(xp, input, mat2):
     """Products of matrices in a batch: (B, N, K) @ (B, K, M) -> (B, N, M)."""
-    return _product(xp, input, mat2)
+    return xp.matmul(input, mat2)
 
 
 def _fits_mv(input: Tensor, vec: Tensor) -> None:
@@ -104,7 +129,7 @@ def _fits_mv(input: Tensor, vec: Tensor) -> None:
 )
 def mv(xp, input, vec):
     """Matrix times vector: (N, K) @ (K,) -> (N,)."""
-    return _product(xp, input, vec)
+    return xp.matmul(input, vec)
 
 
 def _fits_dot(input: Tensor, tensor: Tensor) -> None:
@@ -136,6 +161,10 @@ def dot(xp, input, tensor):
     return xp.dot(input, tensor)
 
 
+def _times(g: Tensor, factor: Any) -> Tensor:
+    return g if factor == 1 else g * factor
+
+
 def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any) -> None:
     a, b = mat1._array.shape, mat2._array.shape
     if len(a) != 2 or len(b) != 2:
@@ -164,9 +193,9 @@ def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any
 
 @op(
     grad={
-        "input": lambda g, beta: g if beta == 1 else g * beta,
-        "mat1": lambda g, mat2, alpha: (g if alpha == 1 else g * alpha) @ mat2.mH,
-        "mat2": lambda g, mat1, alpha: mat1.mH @ (g if alpha == 1 else g * alpha),
+        "input": lambda g, beta: _times(g, beta),
+        "mat1": lambda g, mat2, alpha: product(_times(g, alpha), _conj(mat2), False, True),
+        "mat2": lambda g, mat1, alpha: product(_conj(mat1), _times(g, alpha), True, False),
     },
     check=_fits_addmm,
     inplace=True,
@@ -174,12 +203,12 @@ def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any
 )
 def addmm(xp, input, mat1, mat2, *, beta=1, alpha=1):
     """beta · input + alpha · (mat1 @ mat2); input broadcasts to (N, M)."""
-    product = _product(xp, mat1, mat2)
+    out = xp.matmul(mat1, mat2)
     if alpha != 1:
-        product *= product.dtype.type(alpha)
+        out *= out.dtype.type(alpha)
     if beta == 0:
-        return product
-    return xp.add(product, input if beta == 1 else input * input.dtype.type(beta), out=product)
+        return out
+    return xp.add(out, input if beta == 1 else input * input.dtype.type(beta), out=out)
 
 
 @composite
@@ -204,10 +233,11 @@ def matmul(input, other):
     if a == 1 and b == 2:
         return mm(input.unsqueeze(0), other).squeeze(0)
     if b <= 2:  # (..., N, K) @ (K, M): one product of all rows
-        lead = input._array.shape[:-1]
+        *lead, k = input._array.shape
+        rows = input.reshape(math.prod(lead), k)
         if b == 1:
-            return mv(input.reshape(-1, input._array.shape[-1]), other).reshape(lead)
-        return mm(input.reshape(-1, input._array.shape[-1]), other).reshape(*lead, other._array.shape[-1])
+            return mv(rows, other).reshape(lead)
+        return mm(rows, other).reshape(*lead, other._array.shape[-1])
     return _batched(input, other)
 
 
@@ -222,8 +252,9 @@ def _batched(input: Tensor, other: Tensor) -> Tensor:
     batch = broadcast_batch(input._array.shape[:-2], other._array.shape[:-2])
     n, k = input._array.shape[-2:]
     k2, m = other._array.shape[-2:]
-    left = input.expand(*batch, n, k).reshape(-1, n, k)
-    right = other.expand(*batch, k2, m).reshape(-1, k2, m)
+    count = math.prod(batch)
+    left = input.expand(*batch, n, k).reshape(count, n, k)
+    right = other.expand(*batch, k2, m).reshape(count, k2, m)
     out = bmm(left, right).reshape(*batch, n, m)
     if vector:
         out = out.squeeze(-2)
@@ -244,6 +275,57 @@ Tensor.__matmul__ = matmul  # type: ignore[attr-defined]
 Tensor.__rmatmul__ = lambda self, other: matmul(other, self)  # type: ignore[attr-defined]
 
 
+def _fits_linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> None:
+    x, w = input._array.shape, weight._array.shape
+    if x[1] != w[1]:
+        raise RuntimeError(
+            f"mat1 and mat2 shapes cannot be multiplied ({x[0]}x{x[1]} and {w[1]}x{w[0]})"
+        )
+    same_dtype("linear", input, weight)
+    if bias is None:
+        return
+    if bias._array.shape not in ((w[0],), (1,), ()):
+        raise RuntimeError(
+            f"The expanded size of the tensor ({w[0]}) must match the existing size "
+            f"({bias._array.shape[-1]}) at non-singleton dimension 1.  Target sizes: "
+            f"{[x[0], w[0]]}.  Tensor sizes: {list(bias._array.shape)}"
+        )
+    if bias._array.dtype is not input._array.dtype and bias.dtype is not input.dtype:
+        raise RuntimeError(
+            f"self and mat2 must have the same dtype, but got {bias.dtype.scalar_name} and "
+            f"{weight.dtype.scalar_name}"
+        )
+
+
+_LINEAR_GRAD = {
+    "input": lambda g, weight: product(g, _conj(weight), False, False),
+    "weight": lambda g, input: product(g, _conj(input), True, False),
+}
+
+
+@op(
+    grad=_LINEAR_GRAD,
+    check=_fits_linear,
+    node="MmBackward0",
+    sample=lambda draw: [(draw(3, 4), draw(2, 4))],
+)
+def _linear(xp, input, weight):
+    """x Wᵀ of matrices: x (N, I), W (O, I). One op, so that no transposed copy is ever made."""
+    return xp.matmul(input, weight.T)
+
+
+@op(
+    grad={**_LINEAR_GRAD, "bias": lambda g: g.sum(0)},
+    check=_fits_linear,
+    node="AddmmBackward0",
+    sample=lambda draw: [(draw(3, 4), draw(2, 4), draw(2))],
+)
+def _linear_bias(xp, input, weight, bias):
+    """x Wᵀ + b of matrices."""
+    out = xp.matmul(input, weight.T)
+    return xp.add(out, bias, out=out)
+
+
 @composite(names="nn.functional.linear")
 def linear(input, weight, bias=None):
     """y = x Wᵀ + b over the last axis: x (*, I), W (O, I), b (O,), y (*, O).
@@ -252,11 +334,11 @@ def linear(input, weight, bias=None):
     >>> torch.nn.functional.linear(torch.ones(2, 3), torch.ones(4, 3)).shape
     torch.Size([2, 4])
     """
-    if input._array.ndim == 2 and weight._array.ndim == 2:
-        return mm(input, weight.t()) if bias is None else addmm(bias, input, weight.t())
-    if input._array.ndim > 2 and weight._array.ndim == 2:
-        lead, features = input._array.shape[:-1], input._array.shape[-1]
-        flat = linear(input.reshape(-1, features), weight, bias)
-        return flat.view(*lead, weight._array.shape[0])
-    product = matmul(input, weight.t())
-    return product if bias is None else product + bias
+    x = input._array
+    if weight._array.ndim != 2 or x.ndim < 2:
+        out = matmul(input, weight.t())
+        return out if bias is None else out + bias
+    if x.ndim == 2:
+        return _linear(input, weight) if bias is None else _linear_bias(input, weight, bias)
+    flat = linear(input.reshape(math.prod(x.shape[:-1]), x.shape[-1]), weight, bias)
+    return flat.view(*x.shape[:-1], weight._array.shape[0])

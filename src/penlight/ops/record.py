@@ -286,7 +286,8 @@ class OpNode(Node):
     def release(self) -> None:
         """Frees the saved tensors. A node that saved none can be walked again."""
         for value in self.saved or ():
-            if isinstance(value, (Tensor, SavedOutput, Packed, tuple, list)):
+            first = value[0] if isinstance(value, (tuple, list)) and value else value
+            if isinstance(first, (Tensor, SavedOutput, Packed)):
                 self.saved = None
                 return
 
