@@ -1,4 +1,4 @@
-"""Initial values of parameters. Each function writes into its tensor, without history, and returns it.
+"""Initial values of parameters: each function writes them into its tensor, without history.
 
 See https://docs.pytorch.org/docs/stable/nn.init.html
 """

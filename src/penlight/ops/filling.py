@@ -260,3 +260,14 @@ def bernoulli_(
     if isinstance(p, Tensor):
         return bernoulli_each(generator, self._array, p)
     return bernoulli_values(generator, self._array, p)
+
+
+def slopes_below_zero(array: np.ndarray, low: float, high: float) -> np.ndarray:
+    """Per element a number in [low, high) where the element is not positive, elsewhere 1."""
+    kind = np.float64 if array.dtype == np.float64 else np.float32
+    slopes = np.ones(array.shape, kind)
+    below = array <= 0
+    start, stop = float(kind(low)), float(kind(high))
+    drawn = draws.unit64(check_generator(None), int(below.sum()))
+    slopes[below] = drawn * (stop - start) + start
+    return slopes
