@@ -16,11 +16,12 @@ FLOOR = {
             ("core",),
             ("ops",),
             ("autograd",),
+            ("",),  # the modules at the top: torch's names, collected from the floors below
             ("nn",),
             ("optim", "utils"),
             ("vision",),
             ("io",),
-            ("compat", "cli", ""),  # "": the modules at the top, which collect names
+            ("compat", "cli"),
         )
     )
     for name in names
