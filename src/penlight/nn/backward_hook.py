@@ -33,7 +33,7 @@ def _gate(values: tuple) -> tuple[tuple, BackwardHookFunctionBackward | None, li
     forms = tuple((t._array.shape, t._array.dtype) for t in tensors)
     node = BackwardHookFunctionBackward(tuple(edge_to(t) for t in tensors), (), 0, forms)
     behind = list(values)
-    for slot, (place, tensor) in enumerate(zip(places, tensors)):
+    for slot, (place, tensor) in enumerate(zip(places, tensors, strict=True)):
         if tensor.requires_grad:
             alias = tensor.detach()
             alias._node, alias._slot, alias._requires_grad = node, slot, True
@@ -44,7 +44,7 @@ def _gate(values: tuple) -> tuple[tuple, BackwardHookFunctionBackward | None, li
 def _spread(grads: Sequence, places: list[int], size: int) -> tuple:
     """Gradients of tensors at their places among `size` values, None elsewhere."""
     full = [None] * size
-    for place, grad in zip(places, grads):
+    for place, grad in zip(places, grads, strict=False):
         full[place] = grad
     return tuple(full)
 

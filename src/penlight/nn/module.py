@@ -1,7 +1,7 @@
 """`Module`: a part of a network that owns parameters, buffers and other modules.
 
-Registration, attributes, the call and conversion live here; walks over the tree in `tree.py`, what is
-hung around calls in `hooks.py`, saving and loading in `state.py`, the texts of errors in `advice.py`.
+Registration, attributes, the call and conversion live here; walks over the tree in `tree.py`, what
+is hung around calls in `hooks.py`, saving and loading in `state.py`, error texts in `advice.py`.
 """
 
 from __future__ import annotations
@@ -63,9 +63,7 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
             what = f"{type(self).__name__}.__init__()"
             if kwargs:
                 raise TypeError(f"{what} got an unexpected keyword argument '{next(iter(kwargs))}'")
-            raise TypeError(
-                f"{what} takes 1 positional argument but {len(args) + 1} were given"
-            )
+            raise TypeError(f"{what} takes 1 positional argument but {len(args) + 1} were given")
         own = self.__dict__
         own["training"] = True
         own["_parameters"] = {}
@@ -356,6 +354,11 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
             inside = "".join(f"\n  {line}" for line in lines + children)
             inside += "\n" if inside else ""
         return f"{self._get_name()}({inside})"
+
+    def _repr_html_(self) -> str:
+        from .show import module_html  # notebooks only
+
+        return module_html(self)
 
 
 def indented(text: str) -> str:

@@ -19,7 +19,12 @@ from .parameter import Parameter, is_lazy
 EXTRA_STATE = "_extra_state"
 
 
-class IncompatibleKeys(NamedTuple("IncompatibleKeys", [("missing_keys", list), ("unexpected_keys", list)])):  # fmt: skip
+class _Keys(NamedTuple):
+    missing_keys: list[str]
+    unexpected_keys: list[str]
+
+
+class IncompatibleKeys(_Keys):
     """The names that did not find a partner."""
 
     __slots__ = ()
@@ -27,7 +32,8 @@ class IncompatibleKeys(NamedTuple("IncompatibleKeys", [("missing_keys", list), (
     def __repr__(self) -> str:
         if not self.missing_keys and not self.unexpected_keys:
             return "<All keys matched successfully>"
-        return super().__repr__()
+        missing, unexpected = self
+        return f"_IncompatibleKeys(missing_keys={missing}, unexpected_keys={unexpected})"
 
     __str__ = __repr__
 
@@ -235,9 +241,7 @@ def _load(
             )
 
 
-def _take(
-    module: Any, name: str, target: Tensor, key: str, value: Any, assign: bool
-) -> str | None:
+def _take(module: Any, name: str, target: Tensor, key: str, value: Any, assign: bool) -> str | None:
     """Gives `target` the saved `value`; the reason in words where it does not fit."""
     if not isinstance(value, Tensor):
         return (

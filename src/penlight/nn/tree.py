@@ -1,4 +1,4 @@
-"""Walks over the tree of modules: by path, by kind of member, and settings that reach every part."""
+"""Walks over the tree of modules: by path, by kind of member, and for settings of every part."""
 
 from __future__ import annotations
 

@@ -12,10 +12,10 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .creation import ones, zeros
 from .dropout import dropout
+from .join import cat
 from .matmul import linear
 from .padding import pad
 from .record import composite
-from .join import cat
 
 
 @composite(names="nn.functional.scaled_dot_product_attention")
@@ -67,7 +67,11 @@ def _masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
 
 
 def canonical_mask(
-    mask: Tensor | None, name: str, dtype: dtypes.dtype, other: Tensor | None = None, beside: str = ""
+    mask: Tensor | None,
+    name: str,
+    dtype: dtypes.dtype,
+    other: Tensor | None = None,
+    beside: str = "",
 ) -> Tensor | None:
     """A mask as numbers to be added: a bool mask is -inf where True."""
     if mask is None:
@@ -138,7 +142,9 @@ def multi_head_attention_forward(
     if not use_separate_proj_weight:
         weights = in_proj_weight.chunk(3)
     biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-    q, k, v = (linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases))
+    q, k, v = (
+        linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases, strict=True)
+    )
 
     mask = canonical_mask(attn_mask, "attn_mask", query.dtype)
     mask = _check_mask(mask, length, key.size(0), batch * num_heads)
@@ -248,8 +254,7 @@ def _check_shapes(
     rank = query.dim()
     if rank not in (2, 3):
         raise AssertionError(
-            "query should be unbatched 2D or batched 3D tensor but received "
-            f"{rank}-D query tensor"
+            f"query should be unbatched 2D or batched 3D tensor but received {rank}-D query tensor"
         )
     kind = f"For {'batched' if rank == 3 else 'unbatched'} ({rank}-D) `query`, expected"
     if key.dim() != rank or value.dim() != rank:

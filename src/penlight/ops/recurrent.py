@@ -1,8 +1,8 @@
 """Recurrent networks: one step of each kind, and whole sequences of steps.
 
-Letters: T time, B batch, I input, H hidden size, G the gates' width (H, 3 H or 4 H). A sequence is kept
-flat, (Σ Bₜ, I): step t has the `batch_sizes[t]` sequences that are still running, longest first. So the
-input's product is one for all steps, and packed and padded sequences are one case.
+Letters: T time, B batch, I input, H hidden size, G the gates' width (H, 3 H or 4 H). A sequence is
+kept flat, (Σ Bₜ, I): step t has the `batch_sizes[t]` sequences that are still running, longest
+first. So the input's product is one for all steps, and packed and padded sequences are one case.
 """
 
 from __future__ import annotations
@@ -167,7 +167,7 @@ def _forwards(step: Callable, gates: Sequence[Tensor], state: State) -> tuple[li
         outputs.append(state[0])
     if ended:
         ended = [state, *reversed(ended)]
-        state = tuple(cat(parts) for parts in zip(*ended))
+        state = tuple(cat(parts) for parts in zip(*ended, strict=True))
     return outputs, state
 
 
@@ -179,7 +179,7 @@ def _backwards(step: Callable, gates: Sequence[Tensor], state: State) -> tuple[l
     for now in reversed(gates):
         if now.size(0) > running:
             joining = [part[running : now.size(0)] for part in first]
-            state = tuple(cat(pair) for pair in zip(state, joining))
+            state = tuple(cat(pair) for pair in zip(state, joining, strict=True))
             running = now.size(0)
         state = step(now, state)
         outputs.append(state[0])
@@ -222,11 +222,11 @@ def recurrent(
         data = cat(outputs, -1) if bidirectional else outputs[0]
         if train and dropout_p > 0.0 and layer < num_layers - 1:
             data = dropout(data, dropout_p)
-    return data, tuple(cat([t.unsqueeze(0) for t in parts]) for parts in zip(*last))
+    return data, tuple(cat([t.unsqueeze(0) for t in parts]) for parts in zip(*last, strict=True))
 
 
 def _over_sequence(mode: str, input, second, third, *rest):
-    """torch.lstm and its kind: (input, hx, params, ..., batch_first) or (data, sizes, hx, params, ...)."""
+    """torch.lstm and its kind: (input, hx, params, ..., batch_first) or (data, sizes, hx, ...)."""
     if isinstance(second, Tensor) and not second.is_floating_point():
         params, *options = rest
         state = third if isinstance(third, (tuple, list)) else (third,)

@@ -1,5 +1,7 @@
 """The layers, one family per file, under PyTorch's names."""
 
+# ruff: noqa: F401
+
 import sys as _sys
 
 from .. import module
@@ -83,23 +85,25 @@ from .linear import Bilinear, Identity, LazyLinear, Linear
 from .loss import (
     BCELoss,
     BCEWithLogitsLoss,
-    CosineEmbeddingLoss,
     CrossEntropyLoss,
     CTCLoss,
     GaussianNLLLoss,
-    HingeEmbeddingLoss,
     HuberLoss,
     KLDivLoss,
     L1Loss,
     LinearCrossEntropyLoss,
-    MarginRankingLoss,
     MSELoss,
-    MultiLabelMarginLoss,
     MultiLabelSoftMarginLoss,
-    MultiMarginLoss,
     NLLLoss,
     PoissonNLLLoss,
     SmoothL1Loss,
+)
+from .margin_loss import (
+    CosineEmbeddingLoss,
+    HingeEmbeddingLoss,
+    MarginRankingLoss,
+    MultiLabelMarginLoss,
+    MultiMarginLoss,
     SoftMarginLoss,
     TripletMarginLoss,
     TripletMarginWithDistanceLoss,
@@ -158,4 +162,4 @@ from .upsampling import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 _sys.modules[f"{__name__}.module"] = module  # where PyTorch keeps it
 
-__all__ = [name for name, kind in globals().items() if isinstance(kind, type)]  # noqa: PLE0605
+__all__ = [name for name, kind in globals().items() if isinstance(kind, type)]

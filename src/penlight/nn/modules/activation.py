@@ -388,7 +388,9 @@ class Softmax2d(Module):
     def forward(self, input: Tensor) -> Tensor:
         """Values that sum to 1 along the channels."""
         if input.dim() not in (3, 4):
-            raise ValueError(f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead")
+            raise ValueError(
+                f"Softmax2d: expected input to be 3D or 4D, got {input.dim()}D instead"
+            )
         return F.softmax(input, -3, _stacklevel=5)
 
 

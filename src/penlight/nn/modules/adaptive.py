@@ -22,12 +22,12 @@ class ASMoutput(NamedTuple):
 
 
 class AdaptiveLogSoftmaxWithLoss(Module):
-    """Log-softmax whose rare classes share a place in the head and have a smaller layer of their own.
+    """Log-softmax whose rare classes share a place in the head and have a smaller layer.
 
     input (N, I) or (I)    target (N) or () of class numbers, the most frequent class first
 
-    Classes below cutoffs[0] are in the head; tail i has those from cutoffs[i] on, its layer's width is
-    I / div_valueⁱ⁺¹.
+    Classes below cutoffs[0] are in the head; tail i has those from cutoffs[i] on, and its layer is
+    I / div_valueⁱ⁺¹ wide.
     """
 
     def __init__(

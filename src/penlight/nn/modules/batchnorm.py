@@ -126,9 +126,7 @@ class _BatchNorm(_NormBase):
         use_batch = training or (mean is None and var is None)
         if training and not track:
             mean = var = None
-        return F.batch_norm(
-            input, mean, var, self.weight, self.bias, use_batch, factor, self.eps
-        )
+        return F.batch_norm(input, mean, var, self.weight, self.bias, use_batch, factor, self.eps)
 
 
 class BatchNorm1d(_BatchNorm):

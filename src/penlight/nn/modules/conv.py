@@ -69,8 +69,7 @@ class _ConvNd(Module):
         if isinstance(self.padding, str):
             if self.padding not in ("same", "valid"):
                 raise ValueError(
-                    f"Invalid padding string {self.padding!r}, should be one of "
-                    "{'same', 'valid'}"
+                    f"Invalid padding string {self.padding!r}, should be one of {{'same', 'valid'}}"
                 )
             if self.padding == "same" and any(step != 1 for step in self.stride):
                 raise ValueError("padding='same' is not supported for strided convolutions")
@@ -85,7 +84,7 @@ class _ConvNd(Module):
         if self.padding == "valid":
             return [(0, 0)] * self._rank
         if self.padding == "same":
-            totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size)]
+            totals = [d * (k - 1) for d, k in zip(self.dilation, self.kernel_size, strict=True)]
             return [(total // 2, total - total // 2) for total in totals]
         return [(width, width) for width in self.padding]
 
@@ -218,9 +217,7 @@ class _ConvTransposeNd(_ConvNd):
     ) -> None:
         super().__init__()
         if padding_mode != "zeros":
-            raise ValueError(
-                f'Only "zeros" padding mode is supported for {type(self).__name__}'
-            )
+            raise ValueError(f'Only "zeros" padding mode is supported for {type(self).__name__}')
         channels = (in_channels, out_channels)
         self._setup(
             channels, kernel_size, stride, padding, output_padding, dilation, groups, padding_mode
@@ -247,13 +244,13 @@ class _ConvTransposeNd(_ConvNd):
             + 1
             for d in range(rank)
         ]
-        most = [low + step - 1 for low, step in zip(least, self.stride)]
-        if any(not low <= n <= high for low, n, high in zip(least, output_size, most)):
+        most = [low + step - 1 for low, step in zip(least, self.stride, strict=True)]
+        if any(not low <= n <= high for low, n, high in zip(least, output_size, most, strict=True)):
             raise ValueError(
                 f"requested an output size of {list(output_size)}, but valid sizes range from "
                 f"{least} to {most} (for an input of {input.size()[2:]})"
             )
-        return tuple(n - low for n, low in zip(output_size, least))
+        return tuple(n - low for n, low in zip(output_size, least, strict=True))
 
     def forward(self, input: Tensor, output_size: Sequence[int] | None = None) -> Tensor:
         """The transposed convolution; `output_size` chooses among the sizes that are possible."""
@@ -342,9 +339,7 @@ class _LazyConv(_LazyConvNd):
         device: Any = None,
         dtype: Any = None,
     ) -> None:
-        super().__init__(
-            0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode
-        )
+        super().__init__(0, 0, kernel_size, stride, padding, dilation, groups, False, padding_mode)
         self._await_channels(out_channels, bias, device, dtype)
 
 

@@ -1,7 +1,7 @@
 """Dropout: setting random elements or channels to zero while training.
 
-Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html; the alpha forms keep mean and
-variance under SELU: Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
+Srivastava et al. 2014, https://jmlr.org/papers/v15/srivastava14a.html; the alpha forms keep mean
+and variance under SELU: Klambauer et al. 2017, https://arxiv.org/abs/1706.02515
 """
 
 from __future__ import annotations

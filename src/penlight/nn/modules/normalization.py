@@ -174,9 +174,7 @@ class GroupNorm(_Affine):
 class LocalResponseNorm(Module):
     """x / (k + α/n Σ x²)^β, the sum over the n nearest channels (Krizhevsky et al. 2012)."""
 
-    def __init__(
-        self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0
-    ) -> None:
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
         super().__init__()
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 

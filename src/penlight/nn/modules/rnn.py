@@ -1,4 +1,4 @@
-"""Recurrent layers: stacks of tanh/relu, LSTM and GRU layers over sequences, and their single cells."""
+"""Recurrent layers: stacks of tanh, relu, LSTM or GRU layers over sequences, and single cells."""
 
 from __future__ import annotations
 
@@ -228,12 +228,10 @@ class RNNBase(Module):
         shapes = [(rows, batch, size) for size in self._state_sizes()]
         if state is None:
             return tuple(zeros(shape, dtype=data.dtype) for shape in shapes)
-        for i, (part, shape) in enumerate(zip(state, shapes)):
+        for i, (part, shape) in enumerate(zip(state, shapes, strict=True)):
             if tuple(part.shape) != shape:
                 which = f"[{i}]" if len(shapes) > 1 else ""
-                raise RuntimeError(
-                    f"Expected hidden{which} size {shape}, got {list(part.shape)}"
-                )
+                raise RuntimeError(f"Expected hidden{which} size {shape}, got {list(part.shape)}")
         return state
 
     def _wants(self, input: Any, *_: Any) -> Iterator[str]:
@@ -315,7 +313,8 @@ class LSTM(RNNBase):
 class GRU(RNNBase):
     """Gated recurrent unit (Cho et al. 2014, https://arxiv.org/abs/1406.1078).
 
-    r, z = σ(W xₜ + b + U hₜ₋₁ + c)    n = tanh(W xₜ + b + r (U hₜ₋₁ + c))    hₜ = (1 - z) n + z hₜ₋₁
+    r, z = σ(W xₜ + b + U hₜ₋₁ + c)    n = tanh(W xₜ + b + r (U hₜ₋₁ + c))
+    hₜ = (1 - z) n + z hₜ₋₁
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -31,9 +31,7 @@ class _Table(Module):
             self.weight.requires_grad_(not freeze)
             self.reset_parameters()
         elif list(weight.shape) != shape:
-            raise AssertionError(
-                "Shape of weight does not match num_embeddings and embedding_dim"
-            )
+            raise AssertionError("Shape of weight does not match num_embeddings and embedding_dim")
         else:
             self.weight = Parameter(weight, requires_grad=not freeze)
 
@@ -49,7 +47,10 @@ class _Table(Module):
             return
         if input.is_floating_point():
             yield f"wanted indices, got {input.dtype}: would fit: x.long()"
-        elif input.numel() and not 0 <= input.min().item() <= input.max().item() < self.num_embeddings:
+        elif (
+            input.numel()
+            and not 0 <= input.min().item() <= input.max().item() < self.num_embeddings
+        ):
             low, high = input.min().item(), input.max().item()
             yield (
                 f"wanted indices from 0 to {self.num_embeddings - 1}, got {low} to {high}"
@@ -63,7 +64,7 @@ class _Table(Module):
         """A layer over the given (V, D) weight; frozen: its rows are not learned."""
         if embeddings.dim() != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
-        given = dict(zip(cls._pretrained, args), **kwargs)
+        given = dict(zip(cls._pretrained, args, strict=False), **kwargs)
         layer = cls(*embeddings.shape, _weight=embeddings, **given)
         layer.weight.requires_grad = not freeze
         return layer
@@ -74,8 +75,8 @@ class Embedding(_Table):
 
     input (*) of indices < V    weight (V, D)    output (*, D)
 
-    Rows start standard normal. The row `padding_idx` starts zero and gets no gradient. With `max_norm`,
-    rows that are looked up are first scaled down to that norm.
+    Rows start standard normal. The row `padding_idx` starts zero and gets no gradient. With
+    `max_norm`, rows that are looked up are first scaled down to that norm.
 
     >>> import penlight as torch
     >>> torch.nn.Embedding(10, 3)(torch.tensor([[1, 2], [4, 5]])).shape

@@ -1,7 +1,7 @@
 """The transformer: stacks of attention and feed-forward layers.
 
-Vaswani et al. 2017, https://arxiv.org/abs/1706.03762. Letters: S source and T target length, B batch,
-E = d_model. Shapes are (S, B, E), with `batch_first` (B, S, E), or (S, E) without a batch.
+Vaswani et al. 2017, https://arxiv.org/abs/1706.03762. Letters: S source and T target length,
+B batch, E = d_model. Shapes are (S, B, E), with `batch_first` (B, S, E), or (S, E) without a batch.
 """
 
 from __future__ import annotations
@@ -253,9 +253,7 @@ class TransformerEncoder(Module):
         causal = _is_causal(mask, is_causal, src, getattr(attention, "batch_first", False))
         output = src
         for layer in self.layers:
-            output = layer(
-                output, src_mask=mask, is_causal=causal, src_key_padding_mask=padding
-            )
+            output = layer(output, src_mask=mask, is_causal=causal, src_key_padding_mask=padding)
         learns = modes.grad and any(t.requires_grad for t in (src, *first.parameters()))
         inference = self.use_nested_tensor and not first.training and not learns
         if inference and padding is not None and mask is None and src.dim() == 3:
@@ -279,9 +277,7 @@ def _skips_padding(layer: Any) -> bool:
 class TransformerDecoder(Module):
     """`num_layers` copies of a decoder layer in a row, and a norm if given."""
 
-    def __init__(
-        self, decoder_layer: Module, num_layers: int, norm: Module | None = None
-    ) -> None:
+    def __init__(self, decoder_layer: Module, num_layers: int, norm: Module | None = None) -> None:
         super().__init__()
         self.layers = _copies(decoder_layer, num_layers)
         self.num_layers = num_layers
@@ -378,9 +374,7 @@ class Transformer(Module):
         if src.dim() == 3 and src.size(axis) != tgt.size(axis):
             raise RuntimeError("the batch number of src and tgt must be equal")
         if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
-            raise RuntimeError(
-                "the feature number of src and tgt must be equal to d_model"
-            )
+            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
         memory = self.encoder(
             src,
             mask=src_mask,
@@ -399,8 +393,6 @@ class Transformer(Module):
         )
 
     @staticmethod
-    def generate_square_subsequent_mask(
-        sz: int, device: Any = None, dtype: Any = None
-    ) -> Tensor:
+    def generate_square_subsequent_mask(sz: int, device: Any = None, dtype: Any = None) -> Tensor:
         """-inf above the diagonal, 0 elsewhere: position i sees positions up to i."""
         return _square_mask(sz, device, dtype)

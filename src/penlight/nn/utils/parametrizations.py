@@ -85,7 +85,7 @@ class _SpectralNorm(Module):
         if ndim > 1:
             self.n_power_iterations = n_power_iterations
             matrix = as_matrix(weight, self.dim)
-            for name, size in zip(("_u", "_v"), matrix.shape):
+            for name, size in zip(("_u", "_v"), matrix.shape, strict=True):
                 start = matrix.new_empty(size).normal_(0, 1)
                 self.register_buffer(name, F.normalize(start, dim=0, eps=eps))
             self._iterate(matrix, 15)

@@ -57,12 +57,10 @@ def _check_same(what: str, old: Tensor, new: Any) -> None:
 class ParametrizationList(ModuleList):
     """The parametrizations of one tensor and what they start from.
 
-    `original` is what is learned; `original0`, `original1`, ... where `right_inverse` gives several.
+    `original` is what is learned; `original0`, `original1`, ... if `right_inverse` gives several.
     """
 
-    def __init__(
-        self, modules: Sequence[Module], original: Tensor, unsafe: bool = False
-    ) -> None:
+    def __init__(self, modules: Sequence[Module], original: Tensor, unsafe: bool = False) -> None:
         if len(modules) == 0:
             raise ValueError("ParametrizationList requires one or more modules.")
         super().__init__(modules)
@@ -120,15 +118,13 @@ class ParametrizationList(ModuleList):
         values = [value] if self.is_tensor else value
         names = ["original"] if self.is_tensor else [f"original{i}" for i in range(self.ntensors)]
         if self.is_tensor and not isinstance(value, Tensor):
-            raise ValueError(
-                f"`right_inverse` should return a tensor. Got {type(value).__name__}"
-            )
+            raise ValueError(f"`right_inverse` should return a tensor. Got {type(value).__name__}")
         if len(values) != self.ntensors:
             raise ValueError(
                 f"'right_inverse' must return a sequence of tensors of length {self.ntensors}. "
                 f"Got a sequence of length {len(values)}."
             )
-        for name, new in zip(names, values):
+        for name, new in zip(names, values, strict=True):
             original = getattr(self, name)
             if original.dtype != new.dtype:
                 raise ValueError(

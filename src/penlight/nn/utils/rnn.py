@@ -11,7 +11,7 @@ from ...ops.creation import full, tensor
 from ...ops.join import stack
 
 
-class PackedSequence_(NamedTuple):  # noqa: N801
+class PackedSequence_(NamedTuple):
     data: Tensor
     batch_sizes: Tensor
     sorted_indices: Tensor | None
@@ -237,15 +237,13 @@ def unpad_sequence(
 ) -> list[Tensor]:
     """Undoes `pad_sequence`: the tensors without their padding."""
     rows = padded_sequences if batch_first else padded_sequences.transpose(0, 1)
-    return [row[: int(length)] for row, length in zip(rows, lengths)]
+    return [row[: int(length)] for row, length in zip(rows, lengths, strict=True)]
 
 
 def pack_sequence(sequences: Sequence[Tensor], enforce_sorted: bool = True) -> PackedSequence:
     """Packs tensors (Tᵢ, *)."""
     lengths = [sequence.size(0) for sequence in sequences]
-    return pack_padded_sequence(
-        pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted
-    )
+    return pack_padded_sequence(pad_sequence(sequences), lengths, enforce_sorted=enforce_sorted)
 
 
 def unpack_sequence(packed_sequences: PackedSequence) -> list[Tensor]:

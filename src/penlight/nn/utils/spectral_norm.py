@@ -13,6 +13,7 @@ from .. import functional as F
 from ..module import Module
 from ..modules.conv import _ConvTransposeNd
 from ..parameter import Parameter, is_lazy
+from .weight_norm import find_hook
 
 
 def as_matrix(weight: Tensor, dim: int) -> Tensor:
@@ -77,13 +78,8 @@ def spectral_norm(
     dim: int | None = None,
 ) -> Module:
     """Divides a weight by its largest singular value in every forward."""
-    hook = SpectralNorm(
-        name, n_power_iterations, default_dim(module) if dim is None else dim, eps
-    )
-    if any(
-        isinstance(other, SpectralNorm) and other.name == name
-        for other in module._forward_pre_hooks.values()
-    ):
+    hook = SpectralNorm(name, n_power_iterations, default_dim(module) if dim is None else dim, eps)
+    if find_hook(module, SpectralNorm, name) is not None:
         raise RuntimeError(f"Cannot register two spectral_norm hooks on the same parameter {name}")
     weight = module._parameters[name]
     if weight is None:
@@ -109,11 +105,10 @@ def spectral_norm(
 
 def remove_spectral_norm(module: Module, name: str = "weight") -> Module:
     """Makes the weight an ordinary parameter again."""
-    for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, SpectralNorm) and hook.name == name:
-            break
-    else:
+    found = find_hook(module, SpectralNorm, name)
+    if found is None:
         raise ValueError(f"spectral_norm of '{name}' not found in {module}")
+    key, hook = found
     with no_grad():
         weight = hook.compute_weight(module, do_power_iteration=False)
     for part in (name, f"{name}_u", f"{name}_v", f"{name}_orig"):

@@ -41,9 +41,10 @@ class WeightNorm:
         setattr(module, self.name, self.compute_weight(module))
 
 
-def _hook(module: Module, name: str) -> tuple[int, WeightNorm] | None:
+def find_hook(module: Module, kind: type, name: str) -> tuple[int, Any] | None:
+    """The forward pre-hook of this kind for the parameter `name`, with its key."""
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, WeightNorm) and hook.name == name:
+        if isinstance(hook, kind) and hook.name == name:
             return key, hook
     return None
 
@@ -56,7 +57,7 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
         FutureWarning,
         stacklevel=2,
     )
-    if _hook(module, name) is not None:
+    if find_hook(module, WeightNorm, name) is not None:
         raise RuntimeError(f"Cannot register two weight_norm hooks on the same parameter {name}")
     weight = getattr(module, name)
     if is_lazy(weight):
@@ -76,7 +77,7 @@ def weight_norm(module: Module, name: str = "weight", dim: int | None = 0) -> Mo
 
 def remove_weight_norm(module: Module, name: str = "weight") -> Module:
     """Makes the weight an ordinary parameter again."""
-    found = _hook(module, name)
+    found = find_hook(module, WeightNorm, name)
     if found is None:
         raise ValueError(f"weight_norm of '{name}' not found in {module}")
     key, hook = found
