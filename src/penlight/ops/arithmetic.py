@@ -8,7 +8,7 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .elementwise import bar
-from .kinds import FLOATS, INTEGERS, unsupported
+from .kinds import FLOATS, INTEGERS, need_tensors, unsupported
 from .record import binary, composite, result_dtype, to_float
 
 Operand = Tensor | int | float | builtins.complex
@@ -94,6 +94,7 @@ def sub(input: Operand, other: Operand, *, alpha: Any = 1) -> Tensor:
 @composite
 def rsub(input: Tensor, other: Operand, *, alpha: Any = 1) -> Tensor:
     """other - alpha · input"""
+    need_tensors("rsub", "input")(input)
     return plain_rsub(scaled(input, alpha, (input, other)), other)
 
 
@@ -178,4 +179,5 @@ fmod = binary(
     "fmod", "a - b trunc(a / b), with the sign of a",
     _whole_division("fmod_cpu", lambda xp, a, b: xp.fmod(a, b)),
     (lambda g: g, lambda g, a, b: -g * _div_trunc(a, b)), node="FmodBackward1",
+    check=need_tensors("fmod", "input"),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
-from .kinds import COMPLEX, unsupported
+from .kinds import COMPLEX, need_tensors, unsupported
 from .powers import broadcastable
 from .record import composite, op, result_dtype
 
@@ -93,10 +93,12 @@ def clamp(input: Tensor, min: Bound = None, max: Bound = None) -> Tensor:
 @composite(inplace=True)
 def clamp_min(input: Tensor, min: Tensor | float) -> Tensor:
     """The larger of x and the bound."""
+    need_tensors("clamp_min", "input")(input)
     return clamp(input, min, None)
 
 
 @composite(inplace=True)
 def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     """The smaller of x and the bound."""
+    need_tensors("clamp_max", "input")(input)
     return clamp(input, None, max)

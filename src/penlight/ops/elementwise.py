@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
-from .kinds import COMPLEX, FLOATS, name_of, only, unchanged_integers, unsupported
+from .kinds import COMPLEX, FLOATS, name_of, need_tensors, only, unchanged_integers, unsupported
 from .record import composite, op, to_float, unary
 from .return_types import return_type
 
@@ -181,12 +181,15 @@ sin = unary("sin", "Sine", "sin", lambda g, x: g * bar(cos(x)), dtype=to_float)
 cos = unary("cos", "Cosine", "cos", lambda g, x: -g * bar(sin(x)), dtype=to_float)
 tan = unary("tan", "Tangent", "tan", lambda g, y: g * bar(1 + y * y), dtype=to_float)
 asin = unary(
-    "asin", "Arc sine", "arcsin", lambda g, x: g * bar(rsqrt(1 - x * x)), dtype=to_float
+    "asin", "Arc sine", "arcsin", lambda g, x: g * bar(rsqrt(1 - x * x)), dtype=to_float,
+    also="torch.arcsin Tensor.arcsin"
 )
 acos = unary(
-    "acos", "Arc cosine", "arccos", lambda g, x: -g * bar(rsqrt(1 - x * x)), dtype=to_float
+    "acos", "Arc cosine", "arccos", lambda g, x: -g * bar(rsqrt(1 - x * x)), dtype=to_float,
+    also="torch.arccos Tensor.arccos"
 )
-atan = unary("atan", "Arc tangent", "arctan", lambda g, x: g / bar(1 + x * x), dtype=to_float)
+atan = unary("atan", "Arc tangent", "arctan", lambda g, x: g / bar(1 + x * x), dtype=to_float,
+    also="torch.arctan Tensor.arctan")
 sinh = unary("sinh", "Hyperbolic sine", "sinh", lambda g, x: g * bar(cosh(x)), dtype=to_float)
 cosh = unary("cosh", "Hyperbolic cosine", "cosh", lambda g, x: g * bar(sinh(x)), dtype=to_float)
 tanh = unary(
@@ -195,13 +198,16 @@ tanh = unary(
 asinh = unary(
     "asinh", "Area hyperbolic sine", "arcsinh", lambda g, x: g * bar(rsqrt(1 + x * x)),
     dtype=to_float,
+    also="torch.arcsinh Tensor.arcsinh",
 )  # fmt: skip
 acosh = unary(
     "acosh", "Area hyperbolic cosine", "arccosh",
     lambda g, x: g * bar(rsqrt(x - 1) * rsqrt(x + 1)), dtype=to_float,
+    also="torch.arccosh Tensor.arccosh",
 )  # fmt: skip
 atanh = unary(
-    "atanh", "Area hyperbolic tangent", "arctanh", lambda g, x: g / bar(1 - x * x), dtype=to_float
+    "atanh", "Area hyperbolic tangent", "arctanh", lambda g, x: g / bar(1 - x * x), dtype=to_float,
+    also="torch.arctanh Tensor.arctanh"
 )
 
 sigmoid = unary(
@@ -292,7 +298,10 @@ def frexp(xp: Any, input: Any) -> Any:
     return mantissa, exponent.astype(np.int32)
 
 
-@op(grad={"real": lambda g: g.real, "imag": lambda g: g.imag}, names="torch.complex")
+@op(
+    grad={"real": lambda g: g.real, "imag": lambda g: g.imag}, names="torch.complex",
+    check=need_tensors("complex", "real imag"),
+)  # fmt: skip
 def complex(xp: Any, real: Any, imag: Any) -> Any:
     """real + i imag"""
     if real.dtype != imag.dtype:

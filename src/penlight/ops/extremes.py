@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.tensor import Tensor, check_dim
 from . import compare
-from .kinds import COMPLEX, unsupported
+from .kinds import COMPLEX, need_tensors, unsupported
 from .record import composite, op
 from .reduce import Dims, axes, restored
 from .return_types import return_type
@@ -116,6 +116,7 @@ def _along(name: str, doc: str, arg: Any, whole: Any, pair: Any) -> Any:
             return pair(input, other.pop("other", dim), **other)
         if other:
             raise TypeError(f"{name}() got an unexpected keyword argument '{next(iter(other))}'")
+        need_tensors(name, "input")(input)
         if dim is None:
             _need_dim(name, input)
             return whole(input)

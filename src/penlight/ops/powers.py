@@ -97,6 +97,7 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     """
     if isinstance(exponent, Tensor):
         return (_pow_tensors if isinstance(input, Tensor) else _pow_base)(input, exponent)
+    need_tensors("pow", "input")(input)
     return _pow_number(input, exponent, result_dtype((input, exponent)).np)
 
 
@@ -282,7 +283,7 @@ def lerp(input: Tensor, end: Tensor, weight: Tensor | float) -> Tensor:
     return (_lerp_tensor if isinstance(weight, Tensor) else _lerp_number)(input, end, weight)
 
 
-@op(names="torch.polar", grad={
+@op(names="torch.polar", check=need_tensors("polar", "abs angle"), grad={
     "abs": lambda g, angle: (bar(g) * polar(_ones(angle), angle)).real,
     "angle": lambda g, y: (bar(g) * (1j * y)).real,
 })  # fmt: skip

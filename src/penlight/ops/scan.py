@@ -12,7 +12,7 @@ from ..core.tensor import Tensor, check_dim
 from .elementwise import bar
 from .kinds import COMPLEX, unsupported
 from .record import composite, op
-from .reduce import half_in_float32
+from .reduce import axes, half_in_float32
 from .return_types import return_type
 from .join import cat
 
@@ -258,10 +258,7 @@ def gradient(
     """
     rank = input._array.ndim
     many = isinstance(spacing, (tuple, list))
-    if dim is None:
-        dims = list(range(rank))
-    else:
-        dims = [check_dim(d, rank) for d in (dim if isinstance(dim, (tuple, list)) else [dim])]
+    dims = axes(dim, rank)
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if many and len(spacing) != len(dims):

@@ -266,7 +266,8 @@ def _interpolated(ordered: Tensor, position: Tensor, interpolation: str) -> Tens
     if interpolation not in ("linear", "midpoint"):
         return low
     high = ordered.gather(-1, wrap(np.ceil(position._array).astype(np.int64)))
-    weight = position - below if interpolation == "linear" else (position * 0 + 0.5)
+    half = wrap(np.full_like(position._array, 0.5))
+    weight = position - below if interpolation == "linear" else half
     return low.lerp(high, weight)
 
 
