@@ -13,8 +13,9 @@ import numpy as np
 
 from ...core import dtype as dtypes
 from ...core.tensor import Tensor
-from ...ops.create import as_tensor, tensor
+from ...ops.creation import tensor
 from ...ops.join import stack
+from ...ops.sharing import as_tensor
 
 _REFUSED = (
     "default_collate: batch must contain tensors, numpy arrays, numbers, dicts or lists; found {}"

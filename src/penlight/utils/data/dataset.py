@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from ...core.random import Generator
 from ...core.tensor import Tensor
-from ...ops.random import randperm
+from ...ops.random_integers import randperm
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...core.random import Generator
-from ...ops.random import randperm
+from ...ops.random_integers import randperm
 from .sampler import Sampler
 
 

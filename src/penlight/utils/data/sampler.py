@@ -12,8 +12,10 @@ from typing import Any, Generic, TypeVar
 from ...core import dtype as dtypes
 from ...core.random import Generator
 from ...core.tensor import Tensor
-from ...ops.create import as_tensor, empty
-from ...ops.random import multinomial, randint, randperm
+from ...ops.choices import multinomial
+from ...ops.creation import empty
+from ...ops.random_integers import randint, randperm
+from ...ops.sharing import as_tensor
 
 T_co = TypeVar("T_co", covariant=True)
 
