@@ -20,10 +20,12 @@ DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}  # bits of
 
 def round_to(values: Array, dtype: np.dtype) -> Array:
     """C++'s cast: to a 16-bit float by way of float32."""
-    if dtype.itemsize > 2 or dtype.name not in DIGITS:
-        return values.astype(dtype, copy=False)
+    if values.dtype == dtype:
+        return values
     with np.errstate(over="ignore"):
-        return values.astype(f32, copy=False).astype(dtype)
+        if dtype.itemsize == 2 and dtype.name in DIGITS:
+            values = values.astype(f32)
+        return values.astype(dtype)
 
 
 def blocks(n: int) -> Iterator[slice]:

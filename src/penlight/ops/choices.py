@@ -12,7 +12,7 @@ from ..core.memory import empty_as
 from ..core.random import Generator, check_generator
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
-from .filling import memory_order, need_float, pour, remember
+from .filling import need_float, pour, remember
 from .record import check_broadcast, composite, into_out
 
 
@@ -44,6 +44,7 @@ def multinomial(
         noise = empty_as(rows, rows.dtype)
         pour(noise, draws.exponential(source, rows.size, rows.dtype, 1.0))
         found = counts.choose(rows, noise, num_samples)
+    found = np.ascontiguousarray(found)
     value = wrap(found if weights.ndim == 2 else found[0])
     return value if out is None else into_out(out, value)
 
@@ -129,9 +130,7 @@ def binomial(count: Tensor, prob: Tensor, generator: Generator | None = None) ->
 def _drawn(draw: Callable[..., np.ndarray], *parameters: Tensor) -> Tensor:
     """draw(*flat parameters) in the broadcast shape, of the first parameter's type."""
     first, *rest = np.broadcast_arrays(*(t._array for t in parameters))
-    made = empty_as(first, first.dtype)
-    order = memory_order(made)
-    flat = [a.transpose(order).reshape(-1) for a in (first, *rest)]
-    pour(made, draws.round_to(draw(*flat), made.dtype))
+    drawn = draw(first.reshape(-1), *(a.reshape(-1) for a in rest))
     node = "PoissonBackward0" if len(parameters) == 1 else "BinomialBackward0"
-    return remember(wrap(made), node, *parameters)
+    values = draws.round_to(drawn, first.dtype).reshape(first.shape)
+    return remember(wrap(values), node, *parameters)

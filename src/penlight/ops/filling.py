@@ -20,9 +20,13 @@ from ..core.tape import Node, modes
 from ..core.tensor import Tensor, check_writable, edge_to, wrap, written
 from .record import expose
 
-# What C++ calls the float types in PyTorch's range errors.
+# What C++ calls the types in the errors of PyTorch's random kernels.
 C_NAMES = {
     "float64": "double", "float32": "float", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
+    "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
+    "uint8": "unsigned char", "uint16": "short unsigned int", "uint32": "unsigned int",
+    "uint64": "long unsigned int", "bool": "bool",
+    "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
 
 
@@ -78,11 +82,8 @@ def fills(node: str) -> Callable:
             check_writable(self)
             if "from" in kwargs:  # a word of Python, and no name of a parameter there
                 kwargs["from_"] = kwargs.pop("from")
-            array = self._array
-            values = draw(self, *args, **kwargs)
-            if array.size:
-                pour(array, values)
-            return written(self, remember(wrap(array), node, self))
+            pour(self._array, draw(self, *args, **kwargs))
+            return written(self, remember(wrap(self._array), node, self))
 
         expose(method, f"Tensor.{draw.__name__}")
         return method
@@ -93,9 +94,9 @@ def fills(node: str) -> Callable:
 # ---------------------------------------------------------------- uniform and normal
 
 
-def need_float(dtype: dtype_, kernel: str) -> None:
-    """NotImplementedError, as PyTorch words it, unless the type is a real float."""
-    if dtype.np.name not in draws.DIGITS:
+def need_float(dtype: dtype_, kernel: str, n: int = 1) -> None:
+    """NotImplementedError, as PyTorch words it, if n elements are drawn and are no real floats."""
+    if n and dtype.np.name not in draws.DIGITS:
         raise NotImplementedError(f"\"{kernel}\" not implemented for '{dtype.scalar_name}'")
 
 
@@ -138,7 +139,7 @@ def normal_values(
     if dtype.is_complex:
         parts = normal_values(generator, 2 * n, dtype.to_real(), mean, std / math.sqrt(2), dense)
         return parts.view(dtype.np)
-    need_float(dtype, "normal_kernel_cpu")
+    need_float(dtype, "normal_kernel_cpu", n)
     return draws.normal(generator, n, dtype.np, mean, std, dense)
 
 
@@ -169,8 +170,8 @@ def log_normal_(
     """Fills with e to the power of normal numbers; mean and std are those of the normal numbers."""
     if not std > 0:
         raise RuntimeError(f"log_normal_ expects std > 0.0, but found std={std:g}")
-    need_float(self.dtype, "log_normal_cpu")
     array = self._array
+    need_float(self.dtype, "log_normal_cpu", array.size)
     return draws.log_normal(check_generator(generator), array.size, array.dtype, mean, std)
 
 
@@ -181,7 +182,7 @@ def exponential_(
     """Fills from the exponential density λ exp(-λx), x > 0."""
     if not lambd > 0:
         raise RuntimeError(f"exponential_ expects lambda > 0.0, but found lambda={lambd:g}")
-    if self.dtype.np.name not in draws.DIGITS:
+    if self.dtype.np.name not in draws.DIGITS and self._array.size:
         raise RuntimeError(
             "Exponential distribution is a continuous probability distribution. dtype must be a "
             f"floating point but you specified {self.dtype.scalar_name}"
@@ -200,7 +201,7 @@ def cauchy_(
     if self.dtype.np.name not in draws.DIGITS:
         raise RuntimeError(
             "Cauchy distribution is a continuous probability distribution. dtype must be a "
-            f"floating point but you specified {self.dtype.scalar_name}"
+            f"floating point but you specified {C_NAMES.get(self.dtype.name, self.dtype.name)}"
         )
     array = self._array
     return draws.cauchy(check_generator(generator), array.size, array.dtype, median, sigma)
@@ -211,9 +212,9 @@ def geometric_(self: Tensor, p: float, *, generator: Generator | None = None) ->
     """Fills with k = 1, 2, ... of probability p (1 - p)^(k - 1)."""
     if not 0 < p < 1:
         raise RuntimeError(f"geometric_ expects p to be in (0, 1), but got p={p:g}")
-    if self.dtype.np.kind not in "iu":
-        need_float(self.dtype, "geometric_cpu")
     array = self._array
+    if array.dtype.kind not in "iu":
+        need_float(self.dtype, "geometric_cpu", array.size)
     return draws.geometric(check_generator(generator), array.size, array.dtype, p)
 
 
@@ -237,13 +238,7 @@ def bernoulli_each(generator: Any, array: np.ndarray, p: Tensor) -> np.ndarray:
             "be improved?  If so, please report an enhancement request to PyTorch.)"
         )
     if chances.shape != array.shape:
-        try:
-            chances = np.broadcast_to(chances, array.shape)
-        except ValueError:
-            raise RuntimeError(
-                f"The expanded size of the tensor {array.shape} must match the existing size "
-                f"{chances.shape} of the probabilities"
-            ) from None
+        chances = p.expand(array.shape)._array  # type: ignore[attr-defined]
     flat = chances.transpose(memory_order(array)).reshape(-1)
     return draws.bernoulli(check_generator(generator), array.size, flat)
 

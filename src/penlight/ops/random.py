@@ -25,7 +25,7 @@ from .filling import (
     remember,
     uniform_values,
 )  # fmt: skip
-from .record import EXPOSED, composite, expose, into_out
+from .record import EXPOSED, check_broadcast, composite, expose, into_out
 
 for _name in ("Generator", "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state"):
     expose(getattr(generators, _name), f"torch.{_name}")
@@ -105,6 +105,8 @@ def normal(
         return _normal_of_size(size, mean, std, generator=generator, out=out, **options)
     if isinstance(std, Tensor):
         _check_deviations(std)
+        if isinstance(mean, Tensor):
+            check_broadcast(mean._array.shape, std._array.shape)
         shape = np.broadcast_shapes(np.shape(getattr(mean, "_array", mean)), std._array.shape)
         like = mean if isinstance(mean, Tensor) else std
         scale = 1.0
@@ -147,9 +149,12 @@ def bernoulli(
     tensor([0., 1.])
     """
     need_tensor("bernoulli", input)
-    array = empty_as(input._array, input._array.dtype)
+    if input.dtype.is_complex:
+        name = input.dtype.scalar_name
+        raise NotImplementedError(f"\"bernoulli_tensor_cpu_self_\" not implemented for '{name}'")
+    drawn = np.empty(input._array.shape, input._array.dtype)
     if p is not None:
-        pour(array, bernoulli_values(generator, array, p))
+        pour(drawn, bernoulli_values(generator, drawn, p))
     else:
-        pour(array, bernoulli_each(generator, array, input))
-    return remember(wrap(array), "BernoulliBackward0", input)
+        pour(drawn, bernoulli_each(generator, drawn, input))
+    return remember(wrap(drawn), "BernoulliBackward0", input)

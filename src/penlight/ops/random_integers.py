@@ -20,11 +20,6 @@ from .creation import factory, sizes
 from .filling import C_NAMES, fills, need_float, pour
 
 LOWEST = -(2**63)
-INTEGERS = {
-    "int64": "long int", "int32": "int", "int16": "short int", "int8": "signed char",
-    "uint8": "unsigned char", "uint16": "short unsigned int", "uint32": "unsigned int",
-    "uint64": "long unsigned int", "bool": "bool",
-}  # fmt: skip
 
 
 # ---------------------------------------------------------------- ranges
@@ -85,14 +80,14 @@ def _check(dtype: dtype_, low: int, last: int) -> None:
     name = dtype.np.name
     if name in draws.DIGITS:
         greatest = int(finfo(dtype).max)
-        bounds, called = (-greatest, greatest), C_NAMES[name]
-    elif name in INTEGERS:
-        smallest = 0 if dtype is dtypes.bool_ else int(np.iinfo(dtype.np).min)
-        bounds, called = (smallest, _largest(dtype)), INTEGERS[name]
+        bounds = -greatest, greatest
+    elif dtype.category <= dtypes.INTEGER:
+        bounds = 0 if dtype is dtypes.bool_ else int(np.iinfo(dtype.np).min), _largest(dtype)
     else:
         raise RuntimeError(
             "check_random_bounds handles only integral, floating-point and boolean types"
         )
+    called = C_NAMES[name]
     for role, value in (("from", low), ("to - 1", last)):
         if not bounds[0] <= value <= bounds[1]:
             raise RuntimeError(f"{role} is out of bounds for {called}")
