@@ -1,0 +1,5 @@
+"""The names of torch.signal: window functions."""
+
+from . import windows
+
+__all__ = ["windows"]
