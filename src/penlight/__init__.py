@@ -57,4 +57,10 @@ def __getattr__(name: str) -> _Any:
     raise AttributeError(f"module '{__name__}' has no attribute '{name}': penlight lacks torch.{name}")
 
 
-_LATE = {"save": "io", "load": "io"}  # torch.* names whose home is imported only when needed
+# torch.* names whose home is imported only when needed
+_LATE = {
+    "save": "io",
+    "load": "io",
+    "get_num_threads": "core.threads",
+    "set_num_threads": "core.threads",
+}

@@ -11,6 +11,8 @@ import numpy as np
 
 import penlight
 
+from ..core.threads import usable_cores
+
 PACKAGES = ("numpy", "ml_dtypes", "safetensors", "pillow", "tqdm", "click")
 # NumPy's names of vector instructions, over its releases, and how many bits they take at once
 WIDTHS = {
@@ -60,13 +62,6 @@ def processor() -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def usable_cores() -> int:
-    """How many cores this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def simd_width(features: set[str]) -> str:
