@@ -430,6 +430,7 @@ def into_out(out: Any, value: Any) -> Any:
             "functions with out=... arguments don't support automatic differentiation, but one of "
             "the arguments requires grad."
         )
+    check_writable(out)
     if not dtypes.can_cast(value.dtype, out.dtype):
         raise RuntimeError(
             f"result type {value.dtype.scalar_name} can't be cast to the desired output type "
