@@ -174,10 +174,15 @@ def mish(input: Tensor, inplace: bool = False) -> Tensor:
     return (_mish_ if inplace else _mish)(input)
 
 
+def _softplus_slope(x: Tensor, threshold: float) -> Tensor:
+    slope = x.sigmoid()
+    return slope if threshold >= 20 else slope.masked_fill(x > threshold, 1)
+
+
 @op(
     name="_softplus",
     node="SoftplusBackward0",
-    grad={"input": lambda g, x, beta: g * (x * beta).sigmoid()},
+    grad={"input": lambda g, x, beta, threshold: g * _softplus_slope(x * beta, threshold)},
 )
 def _softplus_op(xp: Any, input: Any, beta: float, threshold: float) -> Any:
     x = wide(input, "softplus_cpu")

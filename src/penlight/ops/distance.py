@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from .record import check_broadcast, composite, op, result_dtype
 
 # ---------------------------------------------------------------- vector by vector
@@ -185,9 +185,7 @@ def _pairs(x: Any) -> tuple[Any, Any]:
 
 
 def _pdist_grad(g: Tensor, x: Tensor, p: float, y: Tensor) -> Tensor:
-    from .creation import from_numpy
-
-    first, second = map(from_numpy, _pairs(x))
+    first, second = map(wrap, _pairs(x))
     part = g.unsqueeze(-1) * _slope(x[first] - x[second], y, p)
     return (x * 0).index_add(0, first, part).index_add(0, second, -part)
 

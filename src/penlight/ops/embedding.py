@@ -120,6 +120,8 @@ def embedding(
     """
     if sparse:
         raise NotImplementedError("sparse=True: penlight has no sparse gradients; leave it False")
+    if weight.dim() != 2:
+        raise RuntimeError("'weight' must be 2-D")
     rows = weight.size(0)
     if padding_idx is None:
         padding_idx = -1
@@ -127,8 +129,6 @@ def embedding(
         raise AssertionError("Padding_idx must be within num_embeddings")
     elif padding_idx < 0:
         padding_idx += rows
-    if weight.dim() != 2:
-        raise RuntimeError("'weight' must be 2-D")
     _require_indices(input, "embedding")
     if max_norm is not None:
         _shrink_rows(weight, input, max_norm, norm_type)

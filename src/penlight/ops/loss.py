@@ -103,7 +103,8 @@ def _weighted(loss: Tensor, weight: Tensor, reduction: str, by_weight: bool) -> 
 )
 def _mse_loss(xp: Any, input: Any, target: Any, reduction: str) -> Any:
     d = wide(input, "mse_cpu") - target
-    return _total(xp, xp.multiply(d, d, out=d), reduction, input.dtype)
+    d *= d
+    return _total(xp, d, reduction, input.dtype)
 
 
 @composite(names="nn.functional.mse_loss")

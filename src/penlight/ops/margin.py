@@ -162,6 +162,17 @@ def _by_row(g: Tensor, slope: Tensor, reduction: str) -> Tensor:
     return g * slope / slope.size(0) if reduction == "mean" else g * slope
 
 
+def _as_rows(input: Tensor) -> Tensor:
+    """One sample as a row; RuntimeError for what is neither a sample nor a batch of them."""
+    shape = input._array.shape
+    if len(shape) > 2 or 0 in shape[-1:]:
+        raise RuntimeError(
+            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
+            f"{list(shape)}"
+        )
+    return input if len(shape) == 2 else input.reshape(1, -1)
+
+
 @op(
     name="_multi_margin_loss",
     node="MultiMarginLossBackward0",
@@ -207,12 +218,7 @@ def multi_margin_loss(
         raise ValueError("only p == 1 and p == 2 supported")
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
-    if not 1 <= input.dim() <= 2 or input.size(-1) == 0:
-        raise RuntimeError(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-            f"{list(input.shape)}"
-        )
-    rows = input if input.dim() == 2 else input[None]
+    rows = _as_rows(input)
     if target.dim() > 1 or target.numel() != rows.size(0):
         raise RuntimeError(
             "multi_margin_loss: target tensor should be 1-D with size equal to the number of input "
@@ -284,11 +290,6 @@ def multilabel_margin_loss(
         raise RuntimeError(
             f"inconsistent target size: {list(target.shape)} for input of size: {list(input.shape)}"
         )
-    if not 1 <= input.dim() <= 2:
-        raise RuntimeError(
-            "Expected non-empty vector or matrix with optional 0-dim batch size, but got: "
-            f"{list(input.shape)}"
-        )
-    rows, targets = (input, target) if input.dim() == 2 else (input[None], target[None])
-    loss = _multilabel_margin_loss(rows, targets, reduction)
-    return loss[0] if reduction == "none" and input.dim() == 1 else loss
+    rows = _as_rows(input)
+    loss = _multilabel_margin_loss(rows, target.reshape(rows.shape), reduction)
+    return loss[0] if reduction == "none" and input.dim() < 2 else loss

@@ -17,7 +17,7 @@ SHORT_AXIS = 32  # NumPy reduces a last axis this short slower than a first one,
 
 def reduced(ufunc: Any, x: Any, dim: int) -> Any:
     """`ufunc.reduce` along one axis, which stays with length 1."""
-    if x.ndim > 1 and dim == x.ndim - 1 and x.shape[dim] <= SHORT_AXIS < x.size // x.shape[dim]:
+    if 1 < x.ndim == dim + 1 and x.shape[dim] <= SHORT_AXIS < len(x):
         first = np.ascontiguousarray(np.moveaxis(x, dim, 0))
         return ufunc.reduce(first, 0)[..., None]
     return ufunc.reduce(x, dim, keepdims=True)
@@ -26,7 +26,8 @@ def reduced(ufunc: Any, x: Any, dim: int) -> Any:
 def _shifted(input: Any, dim: int, kernel: str) -> Any:
     """The input less its maximum along `dim`, so that no exponential overflows."""
     x = wide(input, kernel)
-    return x - reduced(np.maximum, x, dim) if x.size else x.copy()
+    y = np.empty_like(x)
+    return np.subtract(x, reduced(np.maximum, x, dim), out=y) if x.size else y
 
 
 # ---------------------------------------------------------------- softmax
@@ -96,7 +97,7 @@ def _log_softmax(xp: Any, input: Any, dim: int) -> Any:
     node="LogSoftmaxBackwardDataBackward0",
 )
 def _log_softmax_backward(xp: Any, grad: Any, output: Any, dim: int) -> Any:
-    part = xp.exp(output)
+    part = xp.exp(output, out=xp.empty_like(output))
     part *= reduced(xp.add, grad, dim)
     return xp.subtract(grad, part, out=part)
 
