@@ -37,6 +37,7 @@ from . import (  # noqa: F401
     margin,
     matmul,
     max_pool,
+    norm,
     operators,
     padding,
     random,

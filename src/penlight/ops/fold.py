@@ -46,16 +46,17 @@ def _check_movement(kernel: Ints, dilation: Ints, padding: Ints, stride: Ints) -
     node="Im2ColBackward0",
     grad={
         "input": lambda g, input_shape, kernel, dilation, padding, stride: _col2im(
-            g, input_shape[2:], kernel, dilation, padding, stride
+            g, tuple(input_shape[-2:]), kernel, dilation, padding, stride
         )
     },
 )
 def _im2col(xp, input, kernel, dilation, padding, stride):
-    """(N, C, H, W) -> (N, C·|K|, L)."""
-    places = positions(input.shape[2:], kernel, stride, padding, dilation)
-    view = windows(xp, embed(xp, input, padding, padding), kernel, stride, dilation, places)
-    n, c = input.shape[:2]
-    return xp.array(view).reshape(n, c * prod(kernel), prod(places))
+    """(*N, C, H, W) -> (*N, C·|K|, L)."""
+    *lead, c, height, width = input.shape
+    places = positions((height, width), kernel, stride, padding, dilation)
+    images = embed(xp, input.reshape(prod(lead), c, height, width), padding, padding)
+    columns = xp.array(windows(xp, images, kernel, stride, dilation, places))
+    return columns.reshape(*lead, c * prod(kernel), prod(places))
 
 
 @op(
@@ -68,14 +69,16 @@ def _im2col(xp, input, kernel, dilation, padding, stride):
     },
 )
 def _col2im(xp, input, output_size, kernel, dilation, padding, stride):
-    """(N, C·|K|, L) -> (N, C, *output_size): overlapping entries are summed."""
-    n, c = input.shape[0], input.shape[1] // prod(kernel)
+    """(*N, C·|K|, L) -> (*N, C, *output_size): overlapping entries are summed."""
+    *lead, rows, _ = input.shape
+    planes = prod(lead) * (rows // prod(kernel))
     places = positions(output_size, kernel, stride, padding, dilation)
-    columns = input.reshape(n, c, *kernel, *places)
-    padded = tuple(s + 2 * p for s, p in zip(output_size, padding, strict=True))
-    out = xp.zeros((n, c, *padded), input.dtype)
+    columns = input.reshape(planes, *kernel, *places)
+    padded = (s + 2 * p for s, p in zip(output_size, padding, strict=True))
+    out = xp.zeros((planes, *padded), input.dtype)
     for tap, spot in taps(kernel, stride, dilation, places):
-        out[(..., *spot)] += columns[(slice(None), slice(None), *tap)]
+        out[(..., *spot)] += columns[(slice(None), *tap)]
+    out = out.reshape(*lead, rows // prod(kernel), *out.shape[1:])
     less = [-p for p in padding]
     return xp.ascontiguousarray(embed(xp, out, less, less))
 
@@ -107,8 +110,6 @@ def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
             f"dilation={dilation}, padding={padding}, calculated shape of the array of sliding "
             f"blocks as {places}, but its components must be at least one."
         )
-    if len(shape) == 3:
-        return _im2col(input.unsqueeze(0), kernel, dilation, padding, stride).squeeze(0)
     return _im2col(input, kernel, dilation, padding, stride)
 
 
@@ -128,8 +129,6 @@ def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
     stride = _pair(stride, "stride", "col2im")
     _check_movement(kernel, dilation, padding, stride)
     _check_columns(list(input.shape), size, kernel, dilation, padding, stride)
-    if input.dim() == 2:
-        return _col2im(input.unsqueeze(0), size, kernel, dilation, padding, stride).squeeze(0)
     return _col2im(input, size, kernel, dilation, padding, stride)
 
 

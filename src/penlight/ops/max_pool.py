@@ -140,6 +140,21 @@ def _exposed(rank: int, shapes: str) -> Callable:
     return composite(pool, names=f"torch.{pool.__name__} nn.functional.{pool.__name__}")
 
 
+def _with_indices(pool: Callable, names: str) -> Callable:
+    def with_indices(
+        input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+        return_indices=True,
+    ):  # fmt: skip
+        return pool(input, kernel_size, stride, padding, dilation, ceil_mode, True)
+
+    with_indices.__name__ = with_indices.__qualname__ = f"{pool.__name__}_with_indices"
+    with_indices.__doc__ = f"`{pool.__name__}` with return_indices=True."
+    return composite(with_indices, names=names)
+
+
 max_pool1d = _exposed(1, "(N, C, L)")
 max_pool2d = _exposed(2, "(N, C, H, W)")
 max_pool3d = _exposed(3, "(N, C, D, H, W)")
+_with_indices(max_pool1d, "torch.max_pool1d_with_indices nn.functional.max_pool1d_with_indices")
+_with_indices(max_pool2d, "nn.functional.max_pool2d_with_indices")
+_with_indices(max_pool3d, "nn.functional.max_pool3d_with_indices")

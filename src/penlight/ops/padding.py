@@ -57,17 +57,19 @@ def constant_pad_nd(xp, input, pad, value=0):
 # ---------------------------------------------------------------- with the input's own values
 
 
-def _reflected(positions: np.ndarray, size: int) -> np.ndarray:
+def _reflected(size: int, before: int, after: int) -> np.ndarray:
     """0 1 2 -> .. 2 1 0 1 2 1 0 ..: the ends are not repeated."""
-    return (size - 1) - np.abs((size - 1) - np.abs(positions))
+    return (size - 1) - np.abs((size - 1) - np.abs(np.arange(-before, size + after)))
 
 
-def _replicated(positions: np.ndarray, size: int) -> np.ndarray:
-    return positions.clip(0, size - 1)
+def _replicated(size: int, before: int, after: int) -> np.ndarray:
+    return np.arange(-before, size + after).clip(0, size - 1)
 
 
-def _wrapped(positions: np.ndarray, size: int) -> np.ndarray:
-    return positions % max(size, 1)
+def _wrapped(size: int, before: int, after: int) -> np.ndarray:
+    """0 1 2 -> .. 1 2 0 1 2 0 1 ..; what is cut off does not come back on the other side."""
+    first, left = max(-before, 0), size + min(before, 0) + min(after, 0)
+    return first + np.arange(-max(before, 0), left + max(after, 0)) % max(left, 1)
 
 
 _SOURCES = {"reflect": _reflected, "replicate": _replicated, "circular": _wrapped}
@@ -96,7 +98,7 @@ def _pad_with_itself(input: Tensor, pad: Sequence[int], mode: str) -> Tensor:
         _check_mirrored(input, sides, mode)
     maps = []
     for size, (before, after) in zip(input.shape[-rank:], sides, strict=True):
-        index = _SOURCES[mode](np.arange(-before, size + after), size)
+        index = _SOURCES[mode](size, before, after)
         maps.append(AxisMap(size, index[:, None]) if before or after else None)
     return _OPS[mode, rank](input, maps)
 
