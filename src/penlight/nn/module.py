@@ -16,7 +16,19 @@ from ..core.tensor import Tensor
 from ..ops.convert import read_to_arguments
 from ..ops.creation import empty_like
 from .advice import explain
-from .hooks import EVERYWHERE, ModuleHooks, call_with_hooks
+from .hooks import (  # noqa: F401 (the registering functions are found here)
+    EVERYWHERE,
+    ModuleHooks,
+    call_with_hooks,
+    register_module_backward_hook,
+    register_module_buffer_registration_hook,
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_full_backward_hook,
+    register_module_full_backward_pre_hook,
+    register_module_module_registration_hook,
+    register_module_parameter_registration_hook,
+)
 from .parameter import Buffer, Parameter, is_lazy
 from .state import ModuleState
 from .tree import ModuleTree

@@ -7,26 +7,28 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import CPU, resolve
+from ..core.device import CPU
+from ..core.dtype import FLOAT
 from ..core.dtype import dtype as dtype_type
-from ..core.dtype import get_default_dtype
+from ..core.printing import plain_types
 from ..core.tensor import Tensor, wrap
+from ..ops.creation import empty
 
 
 def _adopt(cls: type, data: Tensor | None, requires_grad: bool) -> Any:
     """A `cls` over the memory of `data`, without its history."""
     if data is None:
-        data = _empty(0)
+        data = empty(0)
     self = Tensor.__new__(cls)
     self._array = data._array
     self._root = data if data._root is None else data._root
     if requires_grad:
+        if data.dtype.category < FLOAT:
+            raise RuntimeError(
+                "Only Tensors of floating point and complex dtype can require gradients"
+            )
         self.requires_grad = True
     return self
-
-
-def _empty(shape: Any, dtype: dtype_type | None = None) -> Tensor:
-    return wrap(np.empty(shape, (dtype or get_default_dtype()).np))
 
 
 class Parameter(Tensor):
@@ -160,7 +162,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
         cls, requires_grad: bool = True, device: Any = None, dtype: dtype_type | None = None
     ) -> UninitializedParameter:
         self = Tensor.__new__(cls)
-        self._array = _empty(0, dtype)._array
+        self._array = empty(0, dtype=dtype, device=device)._array
         self.requires_grad = requires_grad
         return self
 
@@ -178,7 +180,7 @@ class UninitializedBuffer(UninitializedTensorMixin):
         persistent: bool = True,
     ) -> UninitializedBuffer:
         self = Tensor.__new__(cls)
-        self._array = _empty(0, dtype)._array
+        self._array = empty(0, dtype=dtype, device=device)._array
         self.requires_grad = requires_grad
         self.persistent = persistent
         return self
@@ -191,5 +193,7 @@ def is_lazy(param: Any) -> bool:
 
 def fresh(shape: Any, device: Any = None, dtype: dtype_type | None = None) -> Parameter:
     """A parameter of this shape whose values its layer is about to draw."""
-    resolve(device)
-    return Parameter(_empty(shape, dtype))
+    return Parameter(empty(shape, dtype=dtype, device=device))
+
+
+plain_types.update((Parameter, Buffer))  # print as tensors do

@@ -82,28 +82,50 @@ def _gru_gates(xp, gi, gh, hidden):
 # ---------------------------------------------------------------- one step
 
 
+def _check_cell(input: Tensor, hidden: Tensor, w_ih: Tensor, w_hh: Tensor, label: int = 0) -> None:
+    if input.size(1) != w_ih.size(1):
+        raise RuntimeError(
+            f"input has inconsistent input_size: got {input.size(1)} expected {w_ih.size(1)}"
+        )
+    if input.size(0) != hidden.size(0):
+        raise RuntimeError(
+            f"Input batch size {input.size(0)} doesn't match hidden{label} batch size "
+            f"{hidden.size(0)}"
+        )
+    if hidden.size(1) != w_hh.size(1):
+        raise RuntimeError(
+            f"hidden{label} has inconsistent hidden_size: got {hidden.size(1)}, expected "
+            f"{w_hh.size(1)}"
+        )
+
+
 @composite(names="torch.lstm_cell")
 def lstm_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     """(h', c') of an LSTM (Hochreiter & Schmidhuber 1997): input (B, I), hx two (B, H)."""
     hidden, cell = hx
+    _check_cell(input, hidden, w_ih, w_hh)
+    _check_cell(input, cell, w_ih, w_hh, 1)
     return tuple(_lstm_gates(linear(input, w_ih, b_ih) + linear(hidden, w_hh, b_hh), cell))
 
 
 @composite(names="torch.gru_cell")
 def gru_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     """h' of a GRU (Cho et al. 2014, https://arxiv.org/abs/1406.1078): input (B, I), hx (B, H)."""
+    _check_cell(input, hx, w_ih, w_hh)
     return _gru_gates(linear(input, w_ih, b_ih), linear(hx, w_hh, b_hh), hx)
 
 
 @composite(names="torch.rnn_tanh_cell")
 def rnn_tanh_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     """tanh(W x + b + U h + c): input (B, I), hx (B, H)."""
+    _check_cell(input, hx, w_ih, w_hh)
     return (linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh)).tanh()
 
 
 @composite(names="torch.rnn_relu_cell")
 def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
     """max(W x + b + U h + c, 0): input (B, I), hx (B, H)."""
+    _check_cell(input, hx, w_ih, w_hh)
     return (linear(input, w_ih, b_ih) + linear(hx, w_hh, b_hh)).relu()
 
 
