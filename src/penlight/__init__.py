@@ -29,6 +29,11 @@ from .core.formats import (
     layout,
     memory_format,
     preserve_format,
+    sparse_bsc,
+    sparse_bsr,
+    sparse_coo,
+    sparse_csc,
+    sparse_csr,
     strided,
 )
 from .core.printing import get_printoptions, set_printoptions

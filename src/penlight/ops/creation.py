@@ -16,7 +16,7 @@ from ..core.tensor import Tensor
 from .arguments import ints, need_tensor
 from .factory import factory, fill_dtype, np_dtype, number, sizes
 from .literal import as_array
-from .record import op, unary
+from .record import expose, op
 
 
 @factory("torch.tensor")
@@ -210,4 +210,34 @@ def clone(xp, input, *, memory_format=None):
     return copied(input, memory_format)
 
 
-zero = unary("zero", "Zeros.", lambda xp, x: xp.zeros_like(x), lambda g: g * 0, names="Tensor.zero")
+@op(grad={"input": lambda g: zeros_like(g)}, names="Tensor.zero", inplace=True)
+def zero(xp, input):
+    """Zeros in the shape of `input`."""
+    return xp.zeros_like(input)
+
+
+def _check_fill(input: Tensor, value: Any) -> None:
+    if isinstance(value, Tensor) and value._array.ndim:
+        raise RuntimeError(
+            "fill only supports 0-dimension value tensor but got tensor with "
+            f"{value._array.ndim} dimensions."
+        )
+
+
+@op(
+    grad={"input": lambda g: zeros_like(g), "value": lambda g: g.sum()},
+    check=_check_fill,
+    inplace=True,
+)
+def fill(xp, input, value):
+    """A tensor of one value in the shape of `input`.
+
+    >>> import penlight as torch
+    >>> torch.zeros(3).fill_(2)
+    tensor([2., 2., 2.])
+    """
+    return xp.full_like(input, number(value, input.dtype))
+
+
+for _name in ("fill_", "zero_", "detach", "detach_"):
+    expose(getattr(Tensor, _name), f"torch.{_name}")

@@ -64,6 +64,12 @@ def diag(input, diagonal=0):
     return diag_embed(input, diagonal) if ndim == 1 else _diagonal_copy(input, diagonal)
 
 
+@composite(names="linalg.diagonal")
+def _matrix_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
+    """The diagonals of matrices, by default of the last two axes."""
+    return diagonal(A, offset, dim1, dim2)
+
+
 @composite
 def diagflat(input, offset=0):
     """A matrix with all elements of `input` along its diagonal."""

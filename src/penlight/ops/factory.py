@@ -18,11 +18,12 @@ from .literal import check_range
 from .record import expose, into_out
 
 
-def factory(names: str) -> Callable:
+def factory(names: str, sparse: Callable | None = None) -> Callable:
     """Exposes a maker of arrays: (*its arguments, dtype) -> array.
 
     The options all factories share are read here: out, dtype, layout, device, pin_memory,
     requires_grad. `pin_memory` is accepted: without an accelerator all memory is as good.
+    `sparse(layout)` gives the error for a layout other than strided.
     """
 
     def exposed(make: Callable) -> Callable:
@@ -42,9 +43,7 @@ def factory(names: str) -> Callable:
             if dtype is not None:
                 dtype = as_dtype(name, dtype)
             if layout is not None and layout is not strided:
-                raise NotImplementedError(
-                    f"{name}(): penlight has strided tensors only, not {layout}"
-                )
+                raise (sparse or _no_sparse)(layout)
             if device is not None:
                 resolve(device)
             if out is not None:
@@ -56,6 +55,10 @@ def factory(names: str) -> Callable:
         return call
 
     return exposed
+
+
+def _no_sparse(layout: Any) -> Exception:
+    return NotImplementedError(f"penlight has strided tensors only, not {layout}")
 
 
 def finished(array: np.ndarray, requires_grad: bool) -> Tensor:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
+from .creation import ones_like
 from .join import stack
 from .record import composite, expose
 from .shape import reshape, unpacked
@@ -62,7 +63,6 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
         for i, axis in enumerate(axes)
     ]
     if swapped:
-        grids = [grid.transpose(0, 1) for grid in grids]
         grids[0], grids[1] = grids[1], grids[0]
     return tuple(grids)
 
@@ -138,3 +138,14 @@ def vander(x, N=None, increasing=False):
         return x.new_zeros(length, 0)
     powers = stack([x.new_ones(length)] + [x] * (count - 1), 1).cumprod(1)
     return powers if increasing else powers.flip(1)
+
+
+@composite(names="linalg.vander")
+def _rising_powers(x, *, N=None):
+    """1, x, x², ... of each element along a new last axis."""
+    count = (x._array.shape[-1] if x._array.ndim else 1) if N is None else N
+    if count <= 1:
+        raise RuntimeError("N must be greater than 1.")
+    if x.dtype.category < dtypes.FLOAT:
+        x = x.to(dtypes.int64)
+    return stack([ones_like(x)] + [x] * (count - 1), -1).cumprod(-1)

@@ -10,12 +10,12 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
 from .axes import atleast_1d, atleast_2d, atleast_3d
 from .pieces import _block_diag, _cat, _stack, is_void
-from .record import composite, expose
+from .record import composite, expose, into_out
 from .shape import reshape
 
 
 @composite(names="torch.cat torch.concat torch.concatenate")
-def cat(tensors, dim=0):
+def cat(tensors, dim=0, *, out=None):
     """The tensors one after the other along an existing axis.
 
     >>> import penlight as torch
@@ -35,7 +35,15 @@ def cat(tensors, dim=0):
     dim = check_dim(dim, len(solid[0][1]) if solid else 1)
     for at, shape in solid[1:]:
         _check_fits(solid[0][1], at, shape, dim)
-    return _cat(tensors, dim)
+    if out is None:
+        return _cat(tensors, dim)
+    if any(np.shares_memory(out._array, x._array) for x in tensors):
+        raise RuntimeError(
+            "unsupported operation: some elements of the input tensor and the written-to tensor "
+            "refer to a single memory location. Please clone() the tensor before performing the "
+            "operation."
+        )
+    return into_out(out, _cat(tensors, dim))
 
 
 def _check_fits(first: tuple[int, ...], at: int, shape: tuple[int, ...], dim: int) -> None:

@@ -59,17 +59,26 @@ def _lengths(total: int, size: int) -> list[int]:
     return [size] * (total // size) + [total % size] * (total % size > 0)
 
 
-@op(grad={"input": lambda g, dim: _cat(g, dim)}, view="multiple", node="SplitBackward0")
+def _listed(g: Any) -> list[Tensor]:
+    """The gradients of several results; of one result, it comes bare."""
+    return [g] if isinstance(g, Tensor) else list(g)
+
+
+@op(grad={"input": lambda g, dim: _cat(_listed(g), dim)}, view="multiple", node="SplitBackward0")
 def _split(xp, input, size, dim):
     return _cut(input, _lengths(input.shape[dim], size), dim)
 
 
-@op(grad={"input": lambda g, dim: _cat(g, dim)}, view="multiple", node="SplitWithSizesBackward0")
+@op(
+    grad={"input": lambda g, dim: _cat(_listed(g), dim)},
+    view="multiple",
+    node="SplitWithSizesBackward0",
+)
 def _split_with_sizes(xp, input, sizes, dim):
     return _cut(input, sizes, dim)
 
 
-@op(grad={"input": lambda g, dim: _stack(g, dim)}, view="multiple", node="UnbindBackward0")
+@op(grad={"input": lambda g, dim: _stack(_listed(g), dim)}, view="multiple", node="UnbindBackward0")
 def _unbind(xp, input, dim):
     before = (slice(None),) * dim
     return tuple([input[(*before, i, ...)] for i in range(input.shape[dim])])

@@ -72,6 +72,8 @@ def arange(*args, dtype=None, **kwargs):
         _check_range(start, end, step)
         start, end, step = int(start), int(end), int(step)
         np.int64(end)  # raises OverflowError
+        if step == 0:
+            raise ValueError("step must be nonzero")
         return _progression(start, step, max(0, -((start - end) // step)), dtype)
     _check_range(start, end, step)
     return _progression(start, step, math.ceil((end - start) / step), dtype)

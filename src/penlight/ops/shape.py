@@ -269,6 +269,8 @@ def broadcast_shapes(*shapes):
 def sum_to_size(self, *size):
     """The sum over the axes along which `size` would broadcast to this shape."""
     size = ints("sum_to_size", "size", size)
+    if not size:
+        return self.sum()
     shape = self._array.shape
     lead = len(shape) - len(size)
     pairs = list(zip(size, shape[max(lead, 0) :], strict=False))

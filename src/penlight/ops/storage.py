@@ -369,6 +369,7 @@ def is_storage(obj: Any) -> bool:
     return isinstance(obj, (UntypedStorage, TypedStorage))
 
 
+expose(resize_as_, "torch.resize_as_")
 expose(is_tensor, "torch.is_tensor")
 expose(is_storage, "torch.is_storage")
 expose(UntypedStorage, "torch.UntypedStorage")

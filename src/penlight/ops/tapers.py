@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
-from ..core.formats import strided
 from .cast import cast
 from .factory import factory, np_dtype
 
@@ -67,7 +66,11 @@ def _classic(name: str, shape: Callable[..., Callable], doc: str, **defaults: fl
 
     make.__name__ = make.__qualname__ = name
     make.__doc__ = doc
-    factory(f"torch.{name}")(make)
+
+    def sparse(layout: Any) -> Exception:
+        return RuntimeError(f"{name} is not implemented for sparse types, got: {layout}")
+
+    factory(f"torch.{name}", sparse)(make)
 
 
 def _hamming(alpha: float = 0.54, beta: float = 0.46) -> Callable:
@@ -93,11 +96,9 @@ _classic(
 # ---------------------------------------------------------------- torch.signal.windows
 
 
-def _check(name: str, points: int, dtype: Any, layout: Any) -> None:
+def _check(name: str, points: int, dtype: Any) -> None:
     if points < 0:
         raise ValueError(f"{name} requires non-negative window length, got M={points}")
-    if layout is not strided:
-        raise ValueError(f"{name} is implemented for strided tensors only, got: {layout}")
     if dtype not in (dtypes.float32, dtypes.float64):
         raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype}")
 
@@ -105,16 +106,19 @@ def _check(name: str, points: int, dtype: Any, layout: Any) -> None:
 def _modern(kernel: str) -> Callable:
     """signal.windows.NAME(M, *, parameters, sym=True); `kernel` is the name in its errors."""
 
+    def sparse(layout: Any) -> Exception:
+        return ValueError(f"{kernel} is implemented for strided tensors only, got: {layout}")
+
     def exposed(shape: Callable) -> Callable:
         def make(M: int, *, sym: bool = True, dtype: Any = None, **parameters: Any) -> np.ndarray:
             kind = dtypes.get_default_dtype() if dtype is None else dtype
             points = shape(sym=sym, **parameters)
-            _check(kernel, M, kind, strided)
+            _check(kernel, M, kind)
             return cast(_window(M, not sym, points), kind.np)
 
         make.__name__ = make.__qualname__ = shape.__name__
         make.__doc__ = shape.__doc__
-        return factory(f"signal.windows.{shape.__name__}")(make)
+        return factory(f"signal.windows.{shape.__name__}", sparse)(make)
 
     return exposed
 

@@ -364,10 +364,12 @@ def view_as_complex(xp, input):
         )
     if input.ndim == 0 or input.shape[-1] != 2:
         raise RuntimeError("Tensor must have a last dimension of size 2")
-    if input.strides[-1] != input.itemsize:
+    if input.size and input.strides[-1] != input.itemsize:
         raise RuntimeError("Tensor must have a last dimension with stride 1")
     if any(s % (2 * input.itemsize) for s in input.strides[:-1]):
         raise RuntimeError("Tensor must have a stride divisible by 2 for all but last dimension")
+    if not input.size:
+        return xp.empty(input.shape[:-1], kind.to_complex().np)
     return input.view(kind.to_complex().np)[..., 0]
 
 
