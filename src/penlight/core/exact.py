@@ -39,8 +39,8 @@ def fma32(a: Array, b: np.float32, c: np.float32) -> Array:
 def fma64(a: Array, b: float, c: float) -> Array:
     """a·b + c rounded once to float64 (Boldo and Melquiond, Emulation of FMA, 2008).
 
-    >>> fma64(np.array([1 + 2.0**-30]), 1 + 2.0**-30, -1.0)[0] == 2.0**-29 + 2.0**-60
-    True
+    >>> fma64(np.array([1 + 2.0**-30]), 1 + 2.0**-30, -1.0) == 2.0**-29 + 2.0**-60
+    array([ True])
     """
     if c == 0.0:
         return a * b + c

@@ -32,15 +32,6 @@ def _mask(input: Tensor, p: float, channels: bool) -> np.ndarray:
     return mask
 
 
-def _scaled(values: np.ndarray, factor: float, offset: float = 0.0) -> np.ndarray:
-    """values·factor + offset, each step rounded to the type of the values."""
-    kind = values.dtype.type
-    values = values * kind(factor)
-    if offset:
-        values += kind(offset)
-    return values
-
-
 def _drop(
     input: Tensor,
     p: float,
@@ -54,19 +45,37 @@ def _drop(
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
     if p == 0 or not training or input._array.size == 0:
         return input
+    shift = None
     if p == 1:
-        zero = wrap(np.zeros((), input._array.dtype))
-        return input.mul_(zero) if inplace else input * zero  # type: ignore[attr-defined]
-    mask = _mask(input, p, channels)
-    if not alpha:
-        mask /= mask.dtype.type(1 - p)
-        return input.mul_(wrap(mask)) if inplace else input * wrap(mask)  # type: ignore[attr-defined]
-    # Kept elements x become a·x + b, dropped ones a·floor + b, with floor = -SELU_FLOOR.
+        scale = np.zeros((), input._array.dtype)
+    else:
+        scale = _mask(input, p, channels)
+        if alpha:
+            shift = _scale_and_shift(scale, p)
+        else:
+            wide = _wide(scale)
+            scale *= scale.dtype.type(wide(1) / wide(1 - p))
+    kept = input.mul_(wrap(scale)) if inplace else input * wrap(scale)  # type: ignore[attr-defined]
+    return kept if shift is None else kept.add_(wrap(shift))
+
+
+def _wide(array: np.ndarray) -> type:
+    """The type in which PyTorch computes with numbers of the array's type."""
+    return np.float64 if array.dtype == np.float64 else np.float32
+
+
+def _scale_and_shift(mask: np.ndarray, p: float) -> np.ndarray:
+    """Kept elements x become a·x + b, dropped ones b - a·SELU_FLOOR.
+
+    Multiplies the mask by a, and returns what is to be added.
+    """
+    kind, wide = mask.dtype.type, _wide(mask)
     a = 1 / math.sqrt((SELU_FLOOR * SELU_FLOOR * p + 1) * (1 - p))
-    shift = wrap(_scaled(mask - mask.dtype.type(1), SELU_FLOOR * a, SELU_FLOOR * a * p))
-    scale = wrap(_scaled(mask, a))
-    kept = input.mul_(scale) if inplace else input * scale  # type: ignore[attr-defined]
-    return kept.add_(shift)
+    b = wide(SELU_FLOOR * a * p)
+    floor = wide(kind(wide(-SELU_FLOOR * a)))
+    shift = np.where(mask != 0, kind(b), kind(floor + b))
+    mask *= kind(wide(a))
+    return shift
 
 
 # ---------------------------------------------------------------- elements

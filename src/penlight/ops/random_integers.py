@@ -135,7 +135,7 @@ def randint(*args, low=None, high=None, size=None, dtype=None, generator=None):
     >>> import penlight as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.randint(3, 5, (3,))
-    tensor([3, 4, 3])
+    tensor([3, 4, 4])
     """
     if size is None and args:
         *args, size = args
@@ -168,7 +168,7 @@ def randperm(n, *, dtype=None, generator=None):
     >>> import penlight as torch
     >>> _ = torch.manual_seed(0)
     >>> torch.randperm(4)
-    tensor([2, 0, 1, 3])
+    tensor([0, 1, 3, 2])
     """
     if not _is_integer(n):
         raise TypeError(
