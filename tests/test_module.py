@@ -6,9 +6,9 @@ import timeit
 
 import pytest
 import torch
-from twins import fill, same, values
 
 import penlight
+from twins import fill, same, values
 
 
 def net(T):

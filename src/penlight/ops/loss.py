@@ -9,6 +9,7 @@ import math
 import warnings
 from typing import Any
 
+from ..core.teaching import TeachingWarning
 from ..core.tensor import Tensor
 from .activation import logsigmoid
 from .record import check_broadcast, composite, op, result_dtype
@@ -67,6 +68,7 @@ def _matched(input: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
             f"Using a target size ({target.size()}) that is different to the input size "
             f"({input.size()}). This will likely lead to incorrect results due to broadcasting. "
             "Please ensure they have the same size.",
+            TeachingWarning,
             stacklevel=4,
         )
         check_broadcast(input._array.shape, target._array.shape)
