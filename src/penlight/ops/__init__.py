@@ -29,6 +29,7 @@ from . import (  # noqa: F401
     filling,
     fold,
     gather,
+    grid_sample,
     grids,
     index,
     join,
@@ -49,6 +50,7 @@ from . import (  # noqa: F401
     scan,
     shape,
     sharing,
+    shuffle,
     softmax,
     sort,
     special,
@@ -56,5 +58,6 @@ from . import (  # noqa: F401
     statistics,
     storage,
     tapers,
+    upsample,
     views,
 )
