@@ -5,11 +5,11 @@ import warnings
 
 import pytest
 import torch
-from twins import LIBRARIES
 
 import penlight
 from penlight import nn
 from penlight.core import teaching
+from twins import LIBRARIES
 
 
 class Tutorial(nn.Module):
