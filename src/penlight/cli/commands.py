@@ -34,13 +34,13 @@ def penlight() -> None:
     type=FILE,
     help="Python file that defines `model` or a Module class. Default: 784-512-512-10.",
 )
-@click.option("--epochs", default=20, show_default=True, type=click.IntRange(1))
+@click.option("--epochs", default=15, show_default=True, type=click.IntRange(1))
 @click.option("--batch", default=64, show_default=True, type=click.IntRange(1), help="Batch size.")
 @click.option(
     "--lr",
     default=None,
     type=click.FloatRange(0, min_open=True),
-    help="Learning rate. Default: the optimizer's own; 0.1 for SGD.",
+    help="Learning rate. Default: 0.002 for Adam, 0.1 for SGD, else the optimizer's own.",
 )
 @click.option("--optimizer", default="Adam", show_default=True, help="Any of penlight.optim.")
 @click.option("--seed", default=0, show_default=True, type=int)

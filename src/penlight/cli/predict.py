@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -58,7 +59,7 @@ def _show(image: Image.Image, classes: list[str], probabilities: list[float]) ->
     likeliest = sorted(zip(probabilities, classes, strict=True), reverse=True)[:SHOWN]
     width = max(len(name) for _, name in likeliest)
     bars = [f"{name:<{width}} {bar(p)} {100 * p:5.1f} %" for p, name in likeliest]
-    picture = draw(image, colour=click.get_text_stream("stdout").isatty())
+    picture = draw(image, colour=sys.stdout.isatty())
     blank = " " * 14
     for i in range(max(len(picture), len(bars))):
         left = picture[i] if i < len(picture) else blank

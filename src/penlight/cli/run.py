@@ -8,6 +8,7 @@ import json
 import linecache
 import re
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, TracebackType
@@ -42,17 +43,25 @@ def run_program(program: Path, args: list[str]) -> int:
     except SystemExit:
         raise
     except BaseException as error:
-        sys.stdout.flush()
-        sys.excepthook(type(error), error, _from_program(error.__traceback__))
+        _report(error.with_traceback(_from_program(error.__traceback__)))
         return 130 if isinstance(error, KeyboardInterrupt) else 1
     return 0
 
 
-def _from_program(traceback: TracebackType | None) -> TracebackType | None:
+def _report(error: BaseException) -> None:
+    """What Python prints for an error that nobody caught, or what the program wants instead."""
+    sys.stdout.flush()
+    if sys.excepthook is sys.__excepthook__:
+        traceback.print_exception(error)  # unlike Python's hook it knows the lines of cells
+    else:
+        sys.excepthook(type(error), error, error.__traceback__)
+
+
+def _from_program(step: TracebackType | None) -> TracebackType | None:
     """The traceback without the frames of this page."""
-    while traceback is not None and traceback.tb_frame.f_code.co_filename == __file__:
-        traceback = traceback.tb_next
-    return traceback
+    while step is not None and step.tb_frame.f_code.co_filename == __file__:
+        step = step.tb_next
+    return step
 
 
 def read_cells(notebook: Path) -> Iterator[tuple[str, str]]:

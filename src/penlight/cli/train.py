@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -164,7 +165,7 @@ def _gallery(data: Data, result: dict[str, Any]) -> list[str]:
     wrong = [i for i in np.argsort(-certainty)[: SHOWN // 2] if certainty[i] > 0]
     right = [i for i in range(len(targets)) if guesses[i] == targets[i]]
     chosen = [*right[: SHOWN - len(wrong)], *wrong]
-    colour = click.get_text_stream("stdout").isatty()
+    colour = sys.stdout.isatty()
     pictures = [draw(picture_of(data.test, int(i)), colour=colour) for i in chosen]
     captions = [
         f"{'✓' if guesses[i] == targets[i] else '✗'} {data.classes[guesses[i]][:6]} "
