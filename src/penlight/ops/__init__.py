@@ -8,6 +8,7 @@ from . import (  # noqa: F401
     attention,
     average_pool,
     axes,
+    bilinear,
     choices,
     clamp,
     classification,

@@ -192,6 +192,8 @@ def batch_norm(
     need_tensor("batch_norm", input)
     if training:
         _check_several(input.shape, input.shape)
+        if eps <= 0.0:
+            raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
     _check_channels(
         input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
