@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -99,9 +101,21 @@ def _bool(self: Tensor) -> bool:
     return bool(_python(self._array).item())
 
 
+@functools.cache  # as in PyTorch, once per process
+def _warn_history_lost() -> None:
+    warnings.warn(
+        "Converting a tensor with requires_grad=True to a scalar may lead to unexpected behavior.\n"
+        "Consider using tensor.detach() first.",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
 def _only(self: Tensor) -> Any:
     if self._array.size != 1:
         raise ValueError("only one element tensors can be converted to Python scalars")
+    if self.requires_grad:
+        _warn_history_lost()
     return _python(self._array).item()
 
 

@@ -27,9 +27,20 @@ from .views import (
 )
 
 expose(unfold, "Tensor.unfold")
-expose(transpose, "torch.swapaxes Tensor.swapaxes torch.swapdims Tensor.swapdims")
 
 # ---------------------------------------------------------------- order of axes
+
+
+@composite(names="torch.swapaxes Tensor.swapaxes")
+def swapaxes(input, axis0, axis1):
+    """Two axes exchanged: :func:`transpose` under NumPy's name."""
+    return transpose(input, axis0, axis1)
+
+
+@composite(names="torch.swapdims Tensor.swapdims")
+def swapdims(input, dim0, dim1):
+    """Two axes exchanged: :func:`transpose` under another name."""
+    return transpose(input, dim0, dim1)
 
 
 @composite(names="torch.permute")
@@ -93,7 +104,9 @@ def movedim(input, source, destination):
 def _reversed_axes(self: Tensor) -> Tensor:
     """The axes in reverse order."""
     ndim = self._array.ndim
-    if ndim not in (0, 2):
+    if ndim == 0:
+        return _unturned(self, "Tensor.T", "This function is the identity in these cases.")
+    if ndim != 2:
         warnings.warn(
             "The use of `x.T` on tensors of dimension other than 2 to reverse their shape is "
             "deprecated and it will throw an error in a future release. Consider `x.mT` to "
@@ -105,35 +118,53 @@ def _reversed_axes(self: Tensor) -> Tensor:
     return _permute(self, tuple(range(ndim - 1, -1, -1)))
 
 
-def _matrix_transpose(self: Tensor, name: str = "mT") -> Tensor:
+def _unturned(self: Tensor, name: str, advice: str) -> Tensor:
+    """A 0-d tensor has no axes to exchange."""
+    warnings.warn(f"{name} is deprecated on 0-D tensors. {advice}", UserWarning, stacklevel=3)
+    return self
+
+
+def _turned(self: Tensor, name: str, advice: str) -> Tensor:
     ndim = self._array.ndim
-    if ndim < 2:
+    if ndim == 0:
+        return _unturned(self, name.replace("tensor.", "Tensor."), advice)
+    if ndim == 1:
         raise RuntimeError(
-            f"tensor.{name} is only supported on matrices or batches of matrices. "
-            f"Got {ndim}-D tensor."
+            f"{name} is only supported on matrices or batches of matrices. Got 1-D tensor."
         )
     return transpose(self, -2, -1)
 
 
-def _conjugate_transpose(self: Tensor, name: str = "mH") -> Tensor:
-    flipped = _matrix_transpose(self, name)
-    return flipped.conj() if self.dtype.is_complex else flipped
+def _matrix_transpose(self: Tensor) -> Tensor:
+    """The last two axes exchanged."""
+    return _turned(self, "tensor.mT", "This function is the identity in these cases.")
+
+
+def _conjugated(self: Tensor) -> Tensor:
+    return self.conj() if self.dtype.is_complex else self
+
+
+def _conjugate_transpose(self: Tensor) -> Tensor:
+    """The last two axes exchanged, complex numbers conjugated."""
+    return _conjugated(_turned(self, "tensor.mH", "Consider using x.conj()."))
 
 
 def _matrix_conjugate_transpose(self: Tensor) -> Tensor:
+    """The axes of a matrix exchanged, complex numbers conjugated."""
     ndim = self._array.ndim
     if ndim not in (0, 2):
         raise RuntimeError(
             f"tensor.H is only supported on matrices (2-D tensors). Got {ndim}-D tensor."
             + (" For batches of matrices, consider using tensor.mH" if ndim > 2 else "")
         )
-    return self if ndim == 0 else _conjugate_transpose(self)
+    return _conjugated(_turned(self, "tensor.H", "Consider using x.conj()."))
 
 
 @composite
 def adjoint(input):
     """The last two axes exchanged, complex numbers conjugated."""
-    return _conjugate_transpose(input, "adjoint()")
+    name = "tensor.adjoint()" if input._array.ndim else "adjoint()"
+    return _conjugated(_turned(input, name, "Consider using x.conj()."))
 
 
 for _name, _get in (

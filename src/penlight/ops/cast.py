@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
+
 import numpy as np
 
 from ..core.dtype import COMPLEX32_NP
+
+
+@functools.cache  # as in PyTorch, once per process
+def _warn_half() -> None:
+    warnings.warn(
+        "ComplexHalf support is experimental and many operators don't support it yet.",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
+@functools.cache
+def _warn_discarded() -> None:
+    warnings.warn(
+        "Casting complex values to real discards the imaginary part", UserWarning, stacklevel=5
+    )
 
 
 def cast(array: np.ndarray, target: np.dtype, copy: bool = False) -> np.ndarray:
@@ -18,6 +37,7 @@ def cast(array: np.ndarray, target: np.dtype, copy: bool = False) -> np.ndarray:
         return array.copy("K") if copy else array
     with np.errstate(all="ignore"):
         if target == COMPLEX32_NP:
+            _warn_half()
             pairs = np.empty(array.shape, target)
             pairs["real"], pairs["imag"] = array.real, array.imag
             return pairs
@@ -26,5 +46,6 @@ def cast(array: np.ndarray, target: np.dtype, copy: bool = False) -> np.ndarray:
                 return array["real"].astype(target)
             return (array["real"] + 1j * array["imag"].astype(np.float32)).astype(target)
         if source.kind == "c" and target.kind not in "cb":
+            _warn_discarded()
             array = array.real
         return array.astype(target)

@@ -55,6 +55,7 @@ _OPTIONS = ("device", "dtype", "non_blocking", "copy", "memory_format")
 def read_to_arguments(args: tuple, kwargs: dict) -> dict[str, Any]:
     """The arguments of `to`, in any of its forms, by name; those not given are None."""
     given: dict[str, Any] = dict.fromkeys(_OPTIONS)
+    every = args
     first = args[0] if args else kwargs.get("other")
     rest: tuple[str, ...] = ("non_blocking", "copy")
     if isinstance(first, Tensor):
@@ -77,7 +78,7 @@ def read_to_arguments(args: tuple, kwargs: dict) -> dict[str, Any]:
     fits = fits and all(isinstance(named.get(n), (bool, type(None))) for n in rest[-2:])
     if not fits:
         got = ", ".join(
-            [type(a).__name__ for a in args]
+            [type(a).__name__ for a in every]
             + [f"{k}={type(v).__name__}" for k, v in kwargs.items()]
         )
         raise TypeError(

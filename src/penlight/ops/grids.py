@@ -143,7 +143,9 @@ def vander(x, N=None, increasing=False):
 @composite(names="linalg.vander")
 def _rising_powers(x, *, N=None):
     """1, x, x², ... of each element along a new last axis."""
-    count = (x._array.shape[-1] if x._array.ndim else 1) if N is None else N
+    if x._array.ndim == 0:
+        x = reshape(x, 1)
+    count = x._array.shape[-1] if N is None else N
     if count <= 1:
         raise RuntimeError("N must be greater than 1.")
     if x.dtype.category < dtypes.FLOAT:

@@ -15,7 +15,7 @@ from .shape import reshape
 
 
 @composite(names="torch.cat torch.concat torch.concatenate")
-def cat(tensors, dim=0, *, out=None):
+def cat(tensors, dim=0, *, axis=None, out=None):
     """The tensors one after the other along an existing axis.
 
     >>> import penlight as torch
@@ -31,13 +31,14 @@ def cat(tensors, dim=0, *, out=None):
     for at, shape in enumerate(shapes):
         if not shape:
             raise RuntimeError(f"zero-dimensional tensor (at position {at}) cannot be concatenated")
+    dim = dim if axis is None else axis
     solid = [(at, shape) for at, shape in enumerate(shapes) if not is_void(shape)]
     dim = check_dim(dim, len(solid[0][1]) if solid else 1)
     for at, shape in solid[1:]:
         _check_fits(solid[0][1], at, shape, dim)
     if out is None:
         return _cat(tensors, dim)
-    if any(np.shares_memory(out._array, x._array) for x in tensors):
+    if any(x is out or np.shares_memory(out._array, x._array) for x in tensors):
         raise RuntimeError(
             "unsupported operation: some elements of the input tensor and the written-to tensor "
             "refer to a single memory location. Please clone() the tensor before performing the "

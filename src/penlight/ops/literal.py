@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import warnings
 from functools import reduce
 from typing import Any
 
@@ -29,6 +31,8 @@ def as_array(data: Any, dtype: dtypes.dtype | None) -> np.ndarray:
         raise TypeError(f"new(): invalid data type '{type(data).__name__}'")
     kinds = leaf_types(data)
     if not kinds <= _NUMBERS:
+        if np.ndarray in kinds:
+            _warn_slow()
         if dtype is None:
             dtype = _inferred(data)
         data = _plain(data)
@@ -42,6 +46,17 @@ def as_array(data: Any, dtype: dtypes.dtype | None) -> np.ndarray:
     if dtype is None:
         return _natural(array)
     return _converted(array, dtype)
+
+
+@functools.cache  # as in PyTorch, once per process
+def _warn_slow() -> None:
+    warnings.warn(
+        "Creating a tensor from a list of numpy.ndarrays is extremely slow. Please consider "
+        "converting the list to a single numpy.ndarray with numpy.array() before converting to a "
+        "tensor.",
+        UserWarning,
+        stacklevel=6,
+    )
 
 
 def leaf_types(data: Any) -> set[type]:
@@ -64,9 +79,9 @@ def _natural(array: np.ndarray) -> np.ndarray:
     if kind in "Ou":
         raise ValueError("Overflow when unpacking long long")
     if kind == "f":
-        return array.astype(dtypes.get_default_dtype().np, copy=False)
+        return cast(array, dtypes.get_default_dtype().np)
     if kind == "c":
-        return array.astype(dtypes.get_default_dtype().to_complex().np, copy=False)
+        return cast(array, dtypes.get_default_dtype().to_complex().np)
     return array
 
 
@@ -166,11 +181,10 @@ def check_foreign(array: np.ndarray) -> None:
             "Conversion between byte orders is currently not supported."
         )
     if kind not in dtypes._BY_NP:
-        name = kind.type.__name__ if kind.kind in "USOMmV" else kind.name
         raise TypeError(
-            f"can't convert np.ndarray of type numpy.{name}. The only supported types are: "
-            "float64, float32, float16, complex64, complex128, int64, int32, int16, int8, uint64, "
-            "uint32, uint16, uint8, and bool."
+            f"can't convert np.ndarray of type numpy.{kind.type.__name__}. The only supported "
+            "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, "
+            "uint64, uint32, uint16, uint8, and bool."
         )
     if any(stride < 0 for stride in array.strides):
         raise ValueError(

@@ -71,7 +71,8 @@ def arange(*args, dtype=None, **kwargs):
     if dtype is dtypes.int64:
         _check_range(start, end, step)
         start, end, step = int(start), int(end), int(step)
-        np.int64(end)  # raises OverflowError
+        if max(abs(start), abs(end)) >= 2**63:
+            raise OverflowError("int too big to convert")
         if step == 0:
             raise ValueError("step must be nonzero")
         return _progression(start, step, max(0, -((start - end) // step)), dtype)

@@ -104,12 +104,25 @@ def asarray(
             f"can't alias tensor with dtype '{shared.dtype.scalar_name}' into dtype "
             f"'{kind.scalar_name}'."
         )
+    if requires_grad is None and shared.requires_grad:
+        _warn_unspecified()
     made = convert(shared, shared.dtype if kind is None else kind)
     if copy and made is shared:
         made = made.clone()
     if requires_grad is None or requires_grad == made.requires_grad:
         return made
     return made.requires_grad_() if requires_grad else made.detach()
+
+
+@functools.cache
+def _warn_unspecified() -> None:
+    warnings.warn(
+        "torch.asarray: unspecified requires_grad now defaults to obj.requires_grad instead of "
+        "False. Pass requires_grad=False explicitly to get the old behavior and silence this "
+        "warning.",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def _shared(obj: Any, kind: dtypes.dtype | None) -> Tensor | None:

@@ -60,16 +60,16 @@ def split_with_sizes(input, split_sizes, dim=0):
 
 
 @composite(names="torch.split Tensor.split")
-def split(tensor, split_size_or_sections, dim=0):
+def split(tensor, split_size_or_sections=None, dim=0, *, split_size=None):
     """Consecutive parts of one length, or of the lengths given as a list.
 
     >>> import penlight as torch
     >>> torch.split(torch.arange(5), 2)
     (tensor([0, 1]), tensor([2, 3]), tensor([4]))
     """
-    if isinstance(split_size_or_sections, (list, tuple)):
-        return split_with_sizes(tensor, split_size_or_sections, dim)
-    size = split_size_or_sections
+    size = split_size_or_sections if split_size is None else split_size
+    if isinstance(size, (list, tuple)):
+        return split_with_sizes(tensor, size, dim)
     if not hasattr(size, "__index__"):
         size = ints("split_with_sizes", "split_sizes", (size,), 2)[0]
     return _split(tensor, size, _checked_size(tensor, size, dim))

@@ -2,141 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core import dtype as dtypes
-from ..core.device import CPU
 from ..core.formats import contiguous_format, preserve_format, strided
 from ..core.memory import address, empty_in, is_laid_out, owner_bytes
+from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, View, check_dim, check_writable, wrap, written
 from .arguments import ints, need_tensor
 from .axes import as_strided, squeeze
 from .record import expose
 from .views import t, transpose, unsqueeze
-
-
-class UntypedStorage:
-    """A tensor's memory as bytes.
-
-    >>> import penlight as torch
-    >>> torch.zeros(3).untyped_storage().nbytes()
-    12
-    """
-
-    def __init__(self, size: int | np.ndarray = 0):
-        self.bytes = np.zeros(size, np.uint8) if isinstance(size, int) else size
-
-    device = CPU
-    is_cuda = False
-
-    def nbytes(self) -> int:
-        """The number of bytes."""
-        return self.bytes.size
-
-    size = __len__ = nbytes
-
-    def data_ptr(self) -> int:
-        """The address of the first byte."""
-        return address(self.bytes) if self.bytes.size else 0
-
-    def element_size(self) -> int:
-        """1: the elements are bytes."""
-        return 1
-
-    def tolist(self) -> list[int]:
-        """The bytes as ints."""
-        return self.bytes.tolist()
-
-    def clone(self) -> UntypedStorage:
-        """A copy."""
-        return UntypedStorage(self.bytes.copy())
-
-    def copy_(self, source: UntypedStorage) -> UntypedStorage:
-        """Overwrites the bytes with those of `source`."""
-        self.bytes[...] = source.bytes
-        return self
-
-    def fill_(self, value: int) -> UntypedStorage:
-        """Overwrites every byte."""
-        self.bytes[...] = value
-        return self
-
-    def cpu(self) -> UntypedStorage:
-        """The storage itself."""
-        return self
-
-    def __getitem__(self, at: Any) -> Any:
-        part = self.bytes[at]
-        return UntypedStorage(part) if isinstance(at, slice) else int(part)
-
-    def __setitem__(self, at: Any, value: Any) -> None:
-        self.bytes[at] = value.bytes if isinstance(value, UntypedStorage) else value
-
-    def __iter__(self) -> Iterator[int]:
-        return iter(self.bytes.tolist())
-
-    def __repr__(self) -> str:
-        rows = "".join(f" {byte}\n" for byte in self.bytes.tolist())
-        return f"{rows}[torch.storage.UntypedStorage(device=cpu) of size {self.bytes.size}]"
-
-
-class TypedStorage:
-    """A tensor's memory as elements of one type."""
-
-    def __init__(self, untyped: UntypedStorage, dtype: dtypes.dtype):
-        self._untyped, self.dtype = untyped, dtype
-
-    device = CPU
-    is_cuda = False
-
-    @property
-    def _elements(self) -> np.ndarray:
-        return self._untyped.bytes.view(self.dtype.np)
-
-    def untyped(self) -> UntypedStorage:
-        """The same memory as bytes."""
-        return self._untyped
-
-    def size(self) -> int:
-        """The number of elements."""
-        return self._elements.size
-
-    __len__ = size
-
-    def nbytes(self) -> int:
-        """The number of bytes."""
-        return self._untyped.nbytes()
-
-    def element_size(self) -> int:
-        """The bytes of one element."""
-        return self.dtype.itemsize
-
-    def data_ptr(self) -> int:
-        """The address of the first element."""
-        return self._untyped.data_ptr()
-
-    def tolist(self) -> list:
-        """The elements as Python numbers."""
-        return self._elements.tolist()
-
-    def __getitem__(self, at: int) -> Any:
-        return self._elements[at].item()
-
-    def __setitem__(self, at: Any, value: Any) -> None:
-        self._elements[at] = value
-
-    def __iter__(self) -> Iterator:
-        return iter(self.tolist())
-
-    def __repr__(self) -> str:
-        rows = "".join(f" {value}\n" for value in self.tolist())
-        name = "torch.storage.TypedStorage"
-        return f"{rows}[{name}(dtype={self.dtype}, device=cpu) of size {len(self)}]"
-
 
 # ---------------------------------------------------------------- where the elements lie
 
@@ -148,7 +29,20 @@ def untyped_storage(self: Tensor) -> UntypedStorage:
 
 def storage(self: Tensor) -> TypedStorage:
     """The memory behind the tensor, as elements of its type."""
+    _warn_typed()
     return TypedStorage(untyped_storage(self), self.dtype)
+
+
+@functools.cache  # as in PyTorch, once per process
+def _warn_typed() -> None:
+    warnings.warn(
+        "TypedStorage is deprecated. It will be removed in the future and UntypedStorage will be "
+        "the only storage class. This should only matter to you if you are using storages "
+        "directly.  To access UntypedStorage directly, use tensor.untyped_storage() instead of "
+        "tensor.storage()",
+        UserWarning,
+        stacklevel=4,
+    )
 
 
 def storage_offset(self: Tensor) -> int:
@@ -200,6 +94,31 @@ def _is_set_to(self: Tensor, tensor: Tensor) -> bool:
     """Whether both tensors look at the same elements in the same way."""
     a, b = self._array, tensor._array
     return address(a) == address(b) and (a.shape, a.strides) == (b.shape, b.strides)
+
+
+def share_memory_(self: Tensor) -> Tensor:
+    """Moves the elements to memory that processes forked from now on share with this one."""
+    if not is_shared(self) and self._array.size:
+        import mmap
+
+        memory = mmap.mmap(-1, self._array.nbytes)
+        shared = np.frombuffer(memory, self._array.dtype).reshape(self._array.shape)
+        shared[...] = self._array
+        self._array = shared
+    return self
+
+
+def is_shared(self: Tensor) -> bool:
+    """Whether the memory is shared with processes forked from this one."""
+    owner = self._array
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    return type(owner).__name__ == "mmap"
+
+
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """Page-locked memory, from which an accelerator copies faster; there is none."""
+    raise RuntimeError("Cannot access accelerator device when none is available.")
 
 
 # ---------------------------------------------------------------- another form, in place
@@ -302,7 +221,7 @@ for _name, _take in {
 
 for _method in (
     untyped_storage, storage, storage_offset, stride, dim_order, is_contiguous, data_ptr, resize_,
-    resize_as_, set_,
+    resize_as_, set_, share_memory_, is_shared, pin_memory,
 ):  # fmt: skip
     setattr(Tensor, _method.__name__, _method)
 Tensor.is_set_to = _is_set_to  # type: ignore[attr-defined]
@@ -335,7 +254,6 @@ for _name, _question in {
     "is_conj": lambda self: False,
     "is_neg": lambda self: False,
     "is_pinned": lambda self: False,
-    "is_shared": lambda self: False,
     "get_device": lambda self: -1,
     "is_same_size": lambda self, other: self._array.shape == other._array.shape,
 }.items():

@@ -84,6 +84,8 @@ def _expand(xp, input, size):
                 )
             continue
         present = input.shape[axis - lead]
+        if wanted < -1:
+            raise RuntimeError("numel: integer multiplication overflow")
         if wanted == -1 or wanted == present:
             shape[axis] = present
         elif present == 1:
