@@ -121,7 +121,7 @@ NUMBER = re.compile(r"-?\d+\.\d*(?:e[-+]?\d+)?")
 
 
 def same_but_for_rounding(mine: str, theirs: str) -> None:
-    """The same text; a number may differ by a unit in its last place or by float32's rounding near 1."""
+    """The same text; numbers within a unit in their last place or float32's rounding near 1."""
     assert NUMBER.sub("#", mine) == NUMBER.sub("#", theirs)
     for a, b in zip(NUMBER.findall(mine), NUMBER.findall(theirs), strict=True):
         digits = len(b.partition("e")[0].partition(".")[2])

@@ -36,7 +36,9 @@ def assert_same(mine, theirs, where):
             assert_same(a, b, where)
     else:
         assert mine[:2] == theirs[:2], where
-        assert mine[2:] == pytest.approx(theirs[2:], rel=1e-5, abs=1e-6), where
+        # a byte whose exact value is half a step may round either way: one pixel in fifty may
+        ties = 0.02 if mine[0] == "uint8" else 0
+        assert mine[2:] == pytest.approx(theirs[2:], rel=1e-5, abs=1e-6 + ties), where
 
 
 @pytest.mark.parametrize("expression", cases.REFUSED)
