@@ -8,7 +8,7 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .elementwise import bar
-from .kinds import FLOATS, INTEGERS, need_tensors, unsupported
+from .kinds import FLOATS, INTEGERS, need_tensor_first, need_tensors, unsupported
 from .record import binary, composite, result_dtype, to_float
 
 Operand = Tensor | int | float | builtins.complex
@@ -32,7 +32,9 @@ plain_add = binary(
 
 
 def _check_sub(a: Operand, b: Operand) -> None:
-    bools = [isinstance(v, Tensor) and v._array.dtype.kind == "b" for v in (a, b)]
+    bools = [
+        v._array.dtype.kind == "b" if isinstance(v, Tensor) else isinstance(v, bool) for v in (a, b)
+    ]
     if bools[0] and bools[1]:
         raise RuntimeError(
             "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
@@ -71,7 +73,7 @@ def scaled(value: Operand, alpha: Any, operands: tuple[Operand, Operand]) -> Ope
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    return value * alpha
+    return mul(value, bool(alpha) if result is dtypes.bool_ else alpha)
 
 
 @composite(inplace=True)
@@ -179,5 +181,5 @@ fmod = binary(
     "fmod", "a - b trunc(a / b), with the sign of a",
     _whole_division("fmod_cpu", lambda xp, a, b: xp.fmod(a, b)),
     (lambda g: g, lambda g, a, b: -g * _div_trunc(a, b)), node="FmodBackward1",
-    check=need_tensors("fmod", "input"),
+    check=need_tensor_first("fmod"),
 )  # fmt: skip

@@ -19,9 +19,7 @@ bitwise_or = binary(
 bitwise_xor = binary(
     "bitwise_xor", "Bits set in one of both", only(_INTEGRAL, "bitwise_xor_cpu", "bitwise_xor")
 )
-bitwise_not = unary(
-    "bitwise_not", "Every bit turned", only(_INTEGRAL, "bitwise_not_cpu", "invert")
-)
+bitwise_not = unary("bitwise_not", "Every bit turned", only(_INTEGRAL, "bitwise_not_cpu", "invert"))
 
 
 @composite(names="Tensor.__invert__")

@@ -90,15 +90,43 @@ def clamp(input: Tensor, min: Bound = None, max: Bound = None) -> Tensor:
     return function(input, min, max, result_dtype((input, *bounds)).np)
 
 
+def _one_sided(name: str, lower: bool) -> Any:
+    """clamp_min or clamp_max: a number or a tensor as the only bound."""
+    title = "ClampMin" if lower else "ClampMax"
+
+    def meaning(xp: Any, input: Any, bound: Any, dtype: np.dtype) -> Any:
+        return _bounded(xp, input, *((bound, None) if lower else (None, bound)), dtype)
+
+    def inside(g: Tensor, x: Tensor, bound: Any) -> Tensor:
+        return g.masked_fill(~(x >= bound if lower else x <= bound), 0)
+
+    def outside(g: Tensor, x: Tensor, bound: Any) -> Tensor:
+        return g.masked_fill(~(x < bound if lower else x > bound), 0)
+
+    rule = {"input": lambda g, x, bound: inside(g, x, bound)}
+    by_number = op(meaning, name=f"_{name}_number", grad=rule, node=f"{title}Backward0")
+    rules = rule | {"bound": lambda g, x, bound: outside(g, x, bound)}
+    by_tensor = op(meaning, name=f"_{name}_tensor", grad=rules, node=f"{title}Backward1")
+
+    def function(input: Tensor, bound: Tensor | float) -> Tensor:
+        need_tensors(name, "input")(input)
+        broadcastable(input, bound)
+        record = by_tensor if isinstance(bound, Tensor) else by_number
+        return record(input, bound, result_dtype((input, bound)).np)
+
+    return function
+
+
+_at_least, _at_most = _one_sided("clamp_min", lower=True), _one_sided("clamp_max", lower=False)
+
+
 @composite(inplace=True)
 def clamp_min(input: Tensor, min: Tensor | float) -> Tensor:
     """The larger of x and the bound."""
-    need_tensors("clamp_min", "input")(input)
-    return clamp(input, min, None)
+    return _at_least(input, min)
 
 
 @composite(inplace=True)
 def clamp_max(input: Tensor, max: Tensor | float) -> Tensor:
     """The smaller of x and the bound."""
-    need_tensors("clamp_max", "input")(input)
-    return clamp(input, None, max)
+    return _at_most(input, max)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
-from .kinds import COMPLEX, need_tensors, only
+from .kinds import COMPLEX, need_tensor_first, need_tensors, only
 from .powers import broadcastable
 from .record import binary, composite, op, unary
 
@@ -16,7 +16,7 @@ _ORDERED = "biufV"
 
 def _comparison(name: str, doc: str, meaning: Any, also: str = "") -> Any:
     also = also and f"torch.{also} Tensor.{also}"
-    return binary(name, doc, meaning, also=also, check=need_tensors(name, "input"))
+    return binary(name, doc, meaning, also=also, check=need_tensor_first(name))
 
 
 eq = _comparison("eq", "a = b", "equal")
@@ -27,6 +27,7 @@ gt = _comparison("gt", "a > b", only(_ORDERED, "gt_cpu", "greater"), "greater")
 ge = _comparison("ge", "a ≥ b", only(_ORDERED, "ge_cpu", "greater_equal"), "greater_equal")
 
 # ---------------------------------------------------------------- logic: everything but 0 is true
+
 
 def _logic(name: str, doc: str) -> Any:
     return binary(name, doc, name, check=need_tensors(name))

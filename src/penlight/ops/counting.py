@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -34,8 +35,8 @@ def unique(
     """
     x = input._array
     axis = None if dim is None else check_dim(dim, x.ndim)
-    if axis is not None and x.ndim and x.size == 0:
-        _check_empty_slices(x, axis)
+    if axis is not None:
+        _check_slices(x, axis)
     values, inverse, counts = np.unique(
         x, return_inverse=True, return_counts=True, axis=axis, equal_nan=False
     )
@@ -43,7 +44,9 @@ def unique(
     return _selected((values, inverse, counts), (True, return_inverse, return_counts))
 
 
-def _check_empty_slices(x: Any, axis: int) -> None:
+def _check_slices(x: Any, axis: int) -> None:
+    if not x.ndim:
+        raise IndexError(f"Dimension specified as {axis} but tensor has no dimensions")
     if any(n == 0 for d, n in enumerate(x.shape) if d != axis):
         raise RuntimeError(
             "There are 0 sized dimensions, and they aren't selected, so unique cannot be applied"
@@ -60,14 +63,15 @@ def unique_consecutive(
         rows = flat = x.reshape(-1)
     else:
         axis = check_dim(dim, x.ndim)
-        rows = np.moveaxis(x, axis, 0) if x.ndim else x.reshape(1)
-        flat = rows.reshape(rows.shape[0], -1)
+        _check_slices(x, axis)
+        rows = np.moveaxis(x, axis, 0)
+        flat = rows.reshape(rows.shape[0], math.prod(rows.shape[1:]))
     new = np.ones(flat.shape[0], bool)
     differs = flat[1:] != flat[:-1]
     new[1:] = differs if flat.ndim == 1 else differs.any(1)
     starts = np.flatnonzero(new)
     values = rows[starts]
-    if dim is not None and x.ndim:
+    if dim is not None:
         values = np.moveaxis(values, 0, axis)
     inverse = np.cumsum(new) - 1
     inverse = inverse.reshape(x.shape) if dim is None else inverse
@@ -138,8 +142,8 @@ def histogram(
 ) -> Any:  # fmt: skip
     """Counts, or sums of weights, in bins, and the edges of the bins."""
     x = input._array
-    if x.dtype.kind not in FLOATS:
-        raise unsupported("histogram_cpu", x)
+    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
+        raise unsupported("histogramdd", x)
     if isinstance(bins, Tensor) and bins.dtype is not input.dtype:
         raise RuntimeError(
             "torch.histogram(): input tensor and bins tensors should have the same dtype, but got "
@@ -157,8 +161,8 @@ def histogramdd(
 ) -> Any:  # fmt: skip
     """Counts of points (rows) in boxes, and the edges along each axis."""
     x = input._array
-    if x.dtype.kind not in FLOATS:
-        raise unsupported("histogramdd_cpu", x)
+    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
+        raise unsupported("histogramdd", x)
     if x.ndim < 2:
         raise RuntimeError(
             "torch.histogramdd: input tensor should have at least 2 dimensions, but got "
@@ -190,7 +194,7 @@ def _histogram_nd(
         if spans is None and points.size == 0:
             low, high = 0.0, 1.0
         elif spans is None or low == high:
-            low, high = _edges_around(points[:, axis], low, high, spans is None)
+            low, high = _edges_around(axis, points[:, axis], low, high, spans is None)
         edges.append(np.linspace(low, high, b + 1).astype(points.dtype))
     w = None if weight is None else weight._array.reshape(-1).astype(np.float64)
     wide = [e.astype(np.float64) for e in edges]
@@ -198,8 +202,14 @@ def _histogram_nd(
     return counts.astype(points.dtype), edges
 
 
-def _edges_around(x: Any, low: float, high: float, from_data: bool) -> tuple[float, float]:
+def _edges_around(
+    axis: int, x: Any, low: float, high: float, from_data: bool
+) -> tuple[float, float]:
     """The data's range, or a given one, widened by a half to both sides if it is a point."""
     if from_data:
         low, high = float(x.min()), float(x.max())
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(
+            f"torch.histogramdd: dimension {axis}'s range [{low:g}, {high:g}] is not finite"
+        )
     return (low, high) if low < high else (low - 0.5, high + 0.5)

@@ -112,11 +112,14 @@ sgn = unary(
     _sgn_grad,
 )  # fmt: skip
 
-signbit = unary(
-    "signbit", "Whether the sign bit is set: True for -0.0",
-    lambda xp, x: xp.signbit(x) if x.dtype.kind in FLOATS else x < 0,
-    inplace=False,
-)  # fmt: skip
+
+def _sign_bit(xp: Any, x: Any) -> Any:
+    if x.dtype.kind == COMPLEX:
+        raise NotImplementedError("signbit is not implemented for complex tensors.")
+    return xp.signbit(x) if x.dtype.kind in FLOATS else x < 0
+
+
+signbit = unary("signbit", "Whether the sign bit is set: True for -0.0", _sign_bit, inplace=False)
 
 angle = unary(
     "angle", "The argument of x: atan2(Im x, Re x)",
@@ -155,7 +158,7 @@ log10 = unary(
 )  # fmt: skip
 log1p = unary(
     "log1p", "log(1 + x), exact near 0", "log1p", lambda g, x: g / bar(x + 1),
-    dtype=to_float, also="special.log1p",
+    dtype=to_float, also="special.log1p", node="Log1PBackward0",
 )  # fmt: skip
 sqrt = unary(
     "sqrt", "Square root; NaN below zero", "sqrt", lambda g, y: g / (2 * bar(y)), dtype=to_float
@@ -164,9 +167,7 @@ rsqrt = unary(
     "rsqrt", "1/√x", lambda xp, x: xp.reciprocal(xp.sqrt(x)), lambda g, y: -0.5 * g * bar(y**3),
     dtype=to_float,
 )  # fmt: skip
-reciprocal = unary(
-    "reciprocal", "1/x", "reciprocal", lambda g, y: -g * bar(y * y), dtype=to_float
-)
+reciprocal = unary("reciprocal", "1/x", "reciprocal", lambda g, y: -g * bar(y * y), dtype=to_float)
 
 
 @composite(inplace=True)
@@ -181,20 +182,32 @@ sin = unary("sin", "Sine", "sin", lambda g, x: g * bar(cos(x)), dtype=to_float)
 cos = unary("cos", "Cosine", "cos", lambda g, x: -g * bar(sin(x)), dtype=to_float)
 tan = unary("tan", "Tangent", "tan", lambda g, y: g * bar(1 + y * y), dtype=to_float)
 asin = unary(
-    "asin", "Arc sine", "arcsin", lambda g, x: g * bar(rsqrt(1 - x * x)), dtype=to_float,
-    also="torch.arcsin Tensor.arcsin"
+    "asin",
+    "Arc sine",
+    "arcsin",
+    lambda g, x: g * bar(rsqrt(1 - x * x)),
+    dtype=to_float,
+    also="torch.arcsin Tensor.arcsin",
 )
 acos = unary(
-    "acos", "Arc cosine", "arccos", lambda g, x: -g * bar(rsqrt(1 - x * x)), dtype=to_float,
-    also="torch.arccos Tensor.arccos"
+    "acos",
+    "Arc cosine",
+    "arccos",
+    lambda g, x: -g * bar(rsqrt(1 - x * x)),
+    dtype=to_float,
+    also="torch.arccos Tensor.arccos",
 )
-atan = unary("atan", "Arc tangent", "arctan", lambda g, x: g / bar(1 + x * x), dtype=to_float,
-    also="torch.arctan Tensor.arctan")
+atan = unary(
+    "atan",
+    "Arc tangent",
+    "arctan",
+    lambda g, x: g / bar(1 + x * x),
+    dtype=to_float,
+    also="torch.arctan Tensor.arctan",
+)
 sinh = unary("sinh", "Hyperbolic sine", "sinh", lambda g, x: g * bar(cosh(x)), dtype=to_float)
 cosh = unary("cosh", "Hyperbolic cosine", "cosh", lambda g, x: g * bar(sinh(x)), dtype=to_float)
-tanh = unary(
-    "tanh", "Hyperbolic tangent", "tanh", lambda g, y: g * bar(1 - y * y), dtype=to_float
-)
+tanh = unary("tanh", "Hyperbolic tangent", "tanh", lambda g, y: g * bar(1 - y * y), dtype=to_float)
 asinh = unary(
     "asinh", "Area hyperbolic sine", "arcsinh", lambda g, x: g * bar(rsqrt(1 + x * x)),
     dtype=to_float,
@@ -206,8 +219,12 @@ acosh = unary(
     also="torch.arccosh Tensor.arccosh",
 )  # fmt: skip
 atanh = unary(
-    "atanh", "Area hyperbolic tangent", "arctanh", lambda g, x: g / bar(1 - x * x), dtype=to_float,
-    also="torch.arctanh Tensor.arctanh"
+    "atanh",
+    "Area hyperbolic tangent",
+    "arctanh",
+    lambda g, x: g / bar(1 - x * x),
+    dtype=to_float,
+    also="torch.arctanh Tensor.arctanh",
 )
 
 sigmoid = unary(
@@ -215,12 +232,22 @@ sigmoid = unary(
     lambda g, y: g * bar((1 - y) * y), dtype=to_float, also="special.expit",
 )  # fmt: skip
 
+
+def _scaled(name: str, factor: float) -> Any:
+    def meaning(xp: Any, x: Any) -> Any:
+        if x.dtype.kind == COMPLEX:
+            raise RuntimeError(f"{name} is not supported for complex tensors.")
+        return x * x.dtype.type(factor)
+
+    return meaning
+
+
 deg2rad = unary(
-    "deg2rad", "x π/180", only("iufV", "deg2rad", lambda xp, x: x * x.dtype.type(math.pi / 180)),
+    "deg2rad", "x π/180", _scaled("deg2rad", math.pi / 180),
     lambda g: g * (math.pi / 180), dtype=to_float, node="Deg2RadBackward0",
 )  # fmt: skip
 rad2deg = unary(
-    "rad2deg", "x 180/π", only("iufV", "rad2deg", lambda xp, x: x * x.dtype.type(180 / math.pi)),
+    "rad2deg", "x 180/π", _scaled("rad2deg", 180 / math.pi),
     lambda g: g * (180 / math.pi), dtype=to_float, node="Rad2DegBackward0",
 )  # fmt: skip
 
@@ -269,8 +296,9 @@ def nan_to_num(xp: Any, input: Any, nan: Any = None, posinf: Any = None, neginf:
     if input.dtype.kind not in FLOATS + COMPLEX:
         return input.copy()
     if input.dtype.kind == COMPLEX:
-        parts = [nan_to_num.record.meaning(xp, p, nan, posinf, neginf)
-                 for p in (input.real, input.imag)]
+        parts = [
+            nan_to_num.record.meaning(xp, p, nan, posinf, neginf) for p in (input.real, input.imag)
+        ]
         return (parts[0] + 1j * parts[1]).astype(input.dtype)
     limits = _finite_limits(input.dtype)
     result = xp.where(xp.isnan(input), 0.0 if nan is None else nan, input)

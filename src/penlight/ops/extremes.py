@@ -106,7 +106,7 @@ def _along(name: str, doc: str, arg: Any, whole: Any, pair: Any) -> Any:
         if input.ndim == 0:
             return input.copy(), np.zeros((), np.int64)
         if input.dtype.kind == COMPLEX:
-            raise unsupported(f"{name}_cpu", input)
+            raise RuntimeError(f"{name}(): does not support complex input")
         where = arg(input, dim, keepdims=True)
         values = xp.take_along_axis(input, where, dim)
         return (values, where) if keepdim else (values.squeeze(dim), where.squeeze(dim))
@@ -142,10 +142,9 @@ min = _along(
 def _position(name: str, arg: Any) -> Any:
     @op(name="_" + name)
     def record(xp: Any, input: Any, dim: int | None, keepdim: bool) -> Any:
-        if input.dtype.kind == "b":
-            raise RuntimeError(f"{name}(): does not support bool input")
-        if input.dtype.kind == COMPLEX:
-            raise unsupported(f"{name}_cpu", input)
+        if input.dtype.kind in "bc":
+            kind = "bool" if input.dtype.kind == "b" else "complex"
+            raise RuntimeError(f"{name}(): does not support {kind} input")
         if input.ndim == 0:
             return np.zeros((), np.int64)
         return xp.asarray(arg(input, dim, keepdims=keepdim))
@@ -177,6 +176,8 @@ argmin = _position("argmin", np.argmin)
     result=return_type("aminmax", "min max"), node="AminmaxBackward0",
 )  # fmt: skip
 def _aminmax(xp: Any, input: Any, dims: Any, keepdim: bool) -> Any:
+    if input.dtype.kind == COMPLEX:
+        raise unsupported("aminmax_cpu", input)
     return xp.min(input, dims, keepdims=keepdim), xp.max(input, dims, keepdims=keepdim)
 
 

@@ -38,6 +38,21 @@ def need_tensors(name: str, arguments: str = "input other") -> Callable:
     return check
 
 
+def need_tensor_first(name: str) -> Callable:
+    """A check that the first operand is a tensor; the second may be a number."""
+
+    def check(input: Any, other: Any) -> None:
+        if not isinstance(input, Tensor):
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got "
+                f"({type(input).__name__}, {type(other).__name__}), but expected one of:\n * "
+                "(Tensor input, Tensor other, *, Tensor out = None)\n * (Tensor input, Number other, *, "
+                "Tensor out = None)\n"
+            )
+
+    return check
+
+
 def only(kinds: str, kernel: str, meaning: str | Callable) -> Callable:
     """`meaning` for arrays of the given kinds; `kernel` is the name in the error for others."""
     compute = getattr(np, meaning) if isinstance(meaning, str) else None
@@ -58,9 +73,9 @@ def unchanged_integers(kernel: str, meaning: str) -> Callable:
         kind = x.dtype.kind
         if kind in INTEGERS:
             return x.copy()
-        if kind == COMPLEX:
+        if kind == COMPLEX and compute is not np.rint:
             raise NotImplementedError(f"{kernel.split('_')[0]} is not supported for complex inputs")
-        if kind == "b":
+        if kind not in FLOATS:
             raise unsupported(kernel, x)
         return compute(x)
 

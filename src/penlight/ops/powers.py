@@ -11,7 +11,16 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arithmetic import Operand, conjugate, no_derivative
 from .elementwise import bar, log, sigmoid
-from .kinds import COMPLEX, FLOATS, INTEGERS, name_of, need_tensors, only, unsupported
+from .kinds import (
+    COMPLEX,
+    FLOATS,
+    INTEGERS,
+    name_of,
+    need_tensor_first,
+    need_tensors,
+    only,
+    unsupported,
+)
 from .record import binary, check_broadcast, composite, op, result_dtype, to_float
 
 # ---------------------------------------------------------------- powers
@@ -24,6 +33,8 @@ from .record import binary, check_broadcast, composite, op, result_dtype, to_flo
 def _pow_number(xp: Any, input: Any, exponent: Any, dtype: np.dtype) -> Any:
     """xⁿ for a number n; NumPy's power is slow where a product will do."""
     x = input.astype(dtype, copy=False)
+    if exponent == 1:
+        return x.copy()
     if exponent == 2:
         return xp.square(x)
     if exponent == 3:
@@ -101,24 +112,48 @@ def pow(input: Operand, exponent: Operand) -> Tensor:
     return _pow_number(input, exponent, result_dtype((input, exponent)).np)
 
 
-@composite(inplace=True)
+@composite
 def float_power(input: Operand, exponent: Operand) -> Tensor:
     """The power in float64 or complex128."""
-    complex_result = result_dtype((input, exponent)).is_complex
-    wide = dtypes.complex128 if complex_result else dtypes.float64
+    wide = _wide(input, exponent)
     return pow(_widened(input, wide), _widened(exponent, wide))
+
+
+@composite(names="Tensor.float_power_")
+def _float_power_in_place(input: Tensor, exponent: Operand) -> Tensor:
+    """In-place form of :func:`float_power`, for float64 and complex128."""
+    wide = _wide(input, exponent)
+    if input.dtype is not wide:
+        raise RuntimeError(
+            f"the base given to float_power_ has dtype {input.dtype.scalar_name} but the "
+            f"operation's result requires dtype {wide.scalar_name}"
+        )
+    return input.pow_(_widened(exponent, wide))
+
+
+def _wide(*operands: Operand) -> dtypes.dtype:
+    return dtypes.complex128 if result_dtype(operands).is_complex else dtypes.float64
 
 
 def _widened(value: Operand, wide: dtypes.dtype) -> Operand:
     return value.to(wide) if isinstance(value, Tensor) else value
 
 
-@composite(inplace=True)
-def ldexp(input: Tensor, other: Tensor) -> Tensor:
-    """input · 2^other"""
-    need_tensors("ldexp")(input, other)
-    return input * pow(2.0, other)
+def _times_power_of_two(xp: Any, a: Any, b: Any) -> Any:
+    """By exponents where b is whole, so that 2ᵇ itself may overflow."""
+    if a.dtype.kind == COMPLEX:
+        return a * xp.exp(b * math.log(2)).astype(a.dtype)
+    wide = a.astype(np.float32) if a.dtype.itemsize == 2 else a
+    whole = xp.rint(b.astype(wide.dtype))
+    exponent = xp.clip(xp.nan_to_num(whole), -10000, 10000).astype(np.int32)
+    return (xp.ldexp(wide, exponent) * xp.exp2(b.astype(wide.dtype) - whole)).astype(a.dtype)
 
+
+ldexp = binary(
+    "ldexp", "a · 2ᵇ", _times_power_of_two,
+    (lambda g, b: g * pow(2.0, b), lambda g, y: g * y * math.log(2)),
+    dtype=to_float, check=need_tensors("ldexp"),
+)  # fmt: skip
 
 # ---------------------------------------------------------------- two operands
 
@@ -127,7 +162,7 @@ hypot = binary(
     (lambda g, a, y: g * a / y, lambda g, b, y: g * b / y), check=need_tensors("hypot"),
 )  # fmt: skip
 atan2 = binary(
-    "atan2", "The angle of the point (b, a)", "arctan2",
+    "atan2", "The angle of the point (b, a)", only("biu" + FLOATS, "atan2_cpu", "arctan2"),
     (
         lambda g, a, b: g * (b / (a * a + b * b)).nan_to_num(0.0),
         lambda g, a, b: g * (-a / (a * a + b * b)).nan_to_num(0.0),
@@ -135,17 +170,27 @@ atan2 = binary(
     dtype=to_float, also="torch.arctan2 Tensor.arctan2", check=need_tensors("atan2"),
 )  # fmt: skip
 copysign = binary(
-    "copysign", "|a| with the sign of b", "copysign",
+    "copysign", "|a| with the sign of b", only("biu" + FLOATS, "copysign_cpu", "copysign"),
     (lambda g, a, y: g * (y / a).masked_fill(a == 0, 0), lambda g: g * 0), dtype=to_float,
-    check=need_tensors("copysign", "input"),
+    check=need_tensor_first("copysign"),
 )  # fmt: skip
 nextafter = binary(
     "nextafter", "The next representable number after a in the direction of b",
     only(FLOATS, "nextafter_cpu", "nextafter"), (lambda g: g, lambda g: g * 0),
     check=need_tensors("nextafter"),
 )  # fmt: skip
+
+
+def _log_add(xp: Any, a: Any, b: Any) -> Any:
+    if a.dtype.kind != COMPLEX:
+        return xp.logaddexp(a, b)
+    first = a.real >= b.real
+    large, small = xp.where(first, a, b), xp.where(first, b, a)
+    return large + xp.log1p(xp.exp(small - large))
+
+
 logaddexp = binary(
-    "logaddexp", "log(eᵃ + eᵇ)", only(FLOATS + COMPLEX, "logaddexp_cpu", "logaddexp"),
+    "logaddexp", "log(eᵃ + eᵇ)", only(FLOATS + COMPLEX, "logaddexp_cpu", _log_add),
     (lambda g, a, b: g * sigmoid(a - b), lambda g, a, b: g * sigmoid(b - a)), inplace=False,
     check=need_tensors("logaddexp"),
 )  # fmt: skip
@@ -160,7 +205,7 @@ logaddexp2 = binary(
 
 
 def _same_types(a: Tensor, b: Tensor) -> None:
-    need_tensors("heaviside")(a, b)
+    need_tensors("heaviside", "input values")(a, b)
     if a.dtype is not b.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
     if a.dtype.is_complex:
@@ -201,6 +246,8 @@ def broadcastable(*operands: Any) -> None:
 )  # fmt: skip
 def addcmul(xp: Any, input: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
     """input + value · tensor1 · tensor2"""
+    if input.dtype.kind == "b":
+        raise unsupported("addcmul_cpu_out", input)
     return input + np.array(value).astype(input.dtype) * tensor1 * tensor2
 
 

@@ -649,7 +649,7 @@ def unary(
     `meaning` is (xp, x) -> array, or the name of the namespace's function; `grad` names what it needs among
     g, x (the argument) and y (the result); `dtype=to_float` computes integers as the default float.
     """
-    compute = quiet(_resolve(meaning))
+    compute = _resolve(meaning)
     record = Record(
         name, compute, ("input",), doc=doc, node=node, sample=sample,
         grad=None if grad is None else {"input": grad},
@@ -674,13 +674,17 @@ def unary(
 
 
 def _resolve(meaning: str | Callable) -> Callable:
-    """A meaning given by name is that function of the array namespace."""
+    """A quiet (xp, *arrays) function; a meaning given by name is that function of the namespace."""
     if not isinstance(meaning, str):
-        return meaning
+        return quiet(meaning)
     found = getattr(np, meaning)
 
     def compute(xp: Any, *arrays: Any) -> Any:
-        return found(*arrays)
+        token = _fp_state.set(_SILENT)
+        try:
+            return found(*arrays) if xp is np else getattr(xp, meaning)(*arrays)
+        finally:
+            _fp_state.reset(token)
 
     return compute
 
@@ -707,7 +711,7 @@ def binary(
     `grad` is a pair of rules, which name what they need among g, a, b (the operands) and y. `dtype=to_float`
     computes integers as the default float. `check(input, other)` may raise.
     """
-    compute = quiet(_resolve(meaning))
+    compute = _resolve(meaning)
     record = Record(
         name, compute, ("input", "other"), doc=doc, node=node, sample=sample,
         grad=None if grad is None else dict(zip(("input", "other"), grad)),
@@ -724,7 +728,7 @@ def binary(
                 common = result_dtype((input, other)).np
                 x, y = x.astype(common, copy=False), y.astype(common, copy=False)
         else:
-            x, y = with_number(record, input, other)
+            x, y = with_number(record, input, other, floats)
         if floats and x.dtype.kind in "iub":
             to = dtypes.get_default_dtype().np
             x, y = x.astype(to), y.astype(to)
@@ -742,30 +746,35 @@ def binary(
     return call
 
 
-def with_number(record: Record, input: Any, other: Any) -> tuple[Any, Any]:
+def with_number(record: Record, input: Any, other: Any, floats: bool) -> tuple[Any, Any]:
     """The arrays of a tensor and a Python number, in the tensor's or the promoted type."""
     if isinstance(input, Tensor):
         x = input._array
-        common = _number_dtype(record, 1, x.dtype, other)
+        common = _number_dtype(record, 1, x.dtype, other, floats)
         if common is not x.dtype:
             x = x.astype(common)
         return x, as_scalar(other, common)
     if isinstance(other, Tensor):
         y = other._array
-        common = _number_dtype(record, 0, y.dtype, input)
+        common = _number_dtype(record, 0, y.dtype, input, floats)
         if common is not y.dtype:
             y = y.astype(common)
         return as_scalar(input, common), y
     raise not_a_tensor(record, 0, input)
 
 
-def _number_dtype(record: Record, index: int, own: np.dtype, number: Any) -> np.dtype:
+def _number_dtype(
+    record: Record, index: int, own: np.dtype, number: Any, floats: bool
+) -> np.dtype:
     kind = type(number)
-    if kind is float and own.kind == "f" or kind is int and own.kind in "fiu":
+    if (kind is float or kind is int) and own.kind == "f":
+        return own
+    if kind is int and own.kind in "iu" and not floats:
         return own
     if not isinstance(number, (bool, int, float, complex, np.number, np.bool_)):
         raise not_a_tensor(record, index, number)
-    return dtypes.combine(dtypes.from_np(own), None, dtypes.of_number(number)).np
+    found = dtypes.combine(dtypes.from_np(own), None, dtypes.of_number(number)).np
+    return dtypes.get_default_dtype().np if floats and found.kind in "iub" else found
 
 
 def as_scalar(number: Any, to: np.dtype) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
-from ..core.tensor import Tensor, check_dim
+from ..core.tensor import Tensor, check_dim, wrap
 from .elementwise import bar
 from .kinds import FLOATS
 from .record import composite, op
@@ -146,8 +146,8 @@ def mean(
 
 @op(
     grad={
-        "input": lambda g, x, dims, keepdim: (
-            restored(g, x._array.shape, dims, keepdim).masked_fill(x.isnan(), 0)
+        "input": lambda g, x, dims, keepdim: restored(g, x._array.shape, dims, keepdim).masked_fill(
+            x.isnan(), 0
         )
     },
     node="NansumBackward0",
@@ -163,7 +163,7 @@ def nansum(
 ) -> Tensor:
     """Sum in which NaN counts as 0."""
     if input.dtype.is_complex:
-        raise RuntimeError("nansum does not support complex inputs")
+        raise RuntimeError("nansum on CPU does not support complex inputs")
     return _nansum(input, axes(dim, input._array.ndim), keepdim, _numpy_type(dtype))
 
 
@@ -184,14 +184,19 @@ def nanmean(
 
 
 def _prod_slope(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
-    """∂Π/∂xₖ = Π / xₖ; where one factor is 0, the product of the others goes to that one."""
-    zero = x == 0
-    slope = g * bar(y)
-    if not zero._array.any():
-        return slope / bar(x)
-    first = zero & (zero.cumsum(dim) == 1)
-    others = x.masked_fill(first, 1).prod(dim, keepdim=True)
-    return (slope / bar(x)).masked_fill(zero, 0) + (g * bar(others)).masked_fill(~first, 0)
+    """∂Π/∂xₖ = Π / xₖ; with a zero among the factors, the products before and after each one."""
+    if x._array.all():
+        return g * bar(y / x)
+    after = product_before(x.flip(dim), dim).flip(dim)
+    return g * bar(product_before(x, dim) * after)
+
+
+def product_before(x: Tensor, dim: int) -> Tensor:
+    """For each element the product of those before it."""
+    shape = [1] * x._array.ndim
+    shape[dim] = -1
+    first = wrap((np.arange(x._array.shape[dim]) == 0).reshape(shape))
+    return x.cumprod(dim).roll(1, dim).masked_fill(first, 1)
 
 
 def _prod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int, keepdim: bool) -> Tensor:
@@ -201,9 +206,7 @@ def _prod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int, keepdim: bool) -> Tens
 
 
 @op(
-    grad={
-        "input": lambda g, x, y: _prod_slope(g, x.reshape(-1), y, 0).reshape(x._array.shape)
-    },
+    grad={"input": lambda g, x, y: _prod_slope(g, x.reshape(-1), y, 0).reshape(x._array.shape)},
     node="ProdBackward0",
 )
 def _prod_all(xp: Any, input: Any, dtype: Any) -> Any:
@@ -281,9 +284,8 @@ def _truth(name: str, doc: str, ufunc: Any) -> Any:
         return result.astype(np.uint8) if input.dtype == np.uint8 else result
 
     def function(input: Tensor, dim: Dims = None, keepdim: bool = False) -> Tensor:
-        if dim == () and input._array.ndim:  # no axis at all, unlike in sums
-            return input != 0
-        return record(input, axes(dim, input._array.ndim), keepdim)
+        dims = () if dim == () else axes(dim, input._array.ndim)  # no axis at all, unlike in sums
+        return record(input, dims, keepdim)
 
     function.__name__, function.__doc__ = name, doc
     return composite(function)

@@ -27,7 +27,9 @@ class ReturnType(tuple):
         return tuple(self)
 
     def __repr__(self) -> str:
-        lines = ",\n".join(f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True))
+        lines = ",\n".join(
+            f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)
+        )
         return f"{self.__module__}.{type(self).__qualname__}(\n{lines})"
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.tape import modes
 from ..core.tensor import Tensor, check_dim
 from .elementwise import bar
-from .kinds import COMPLEX, unsupported
-from .record import composite, op
-from .reduce import axes, half_in_float32
-from .return_types import return_type
 from .join import cat
+from .kinds import COMPLEX, FLOATS, unsupported
+from .record import composite, op
+from .reduce import axes, half_in_float32, product_before
+from .return_types import return_type
 
 
 def _backwards_sum(g: Tensor, dim: int) -> Tensor:
@@ -51,10 +52,14 @@ def _cumsum(xp: Any, input: Any, dim: int, dtype: Any) -> Any:
 
 def _cumprod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """Σ over i ≥ k of gᵢ yᵢ / xₖ; at the first zero the products without it; after it nothing."""
+    if x._array.ndim == 0:
+        return g
+    if x._array.all():
+        return _backwards_sum(g * bar(y), dim) / bar(x)
+    if modes.grad:
+        return _cumprod_recurrence(g, bar(x), dim)
     slope = _backwards_sum(g * bar(y), dim) / bar(x)
     zero = x == 0
-    if not zero._array.any():
-        return slope
     zeros = zero.cumsum(dim)
     first = zero & (zeros == 1)
     without = x.masked_fill(first, 1).cumprod(dim)
@@ -62,9 +67,17 @@ def _cumprod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     return slope.masked_fill(zeros > 0, 0) + at_first.masked_fill(~first, 0)
 
 
-@op(
-    grad={"input": lambda g, x, y, dim: _cumprod_rule(g, x, y, dim)}, node="CumprodBackward0"
-)
+def _cumprod_recurrence(g: Tensor, x: Tensor, dim: int) -> Tensor:
+    """Division-free, so that it can be differentiated at zeros: the product before k times
+    Sₖ = gₖ + xₖ₊₁ Sₖ₊₁."""
+    n = x._array.shape[dim]
+    sums = [g.narrow(dim, n - 1, 1)]
+    for k in range(n - 2, -1, -1):
+        sums.append(g.narrow(dim, k, 1) + x.narrow(dim, k + 1, 1) * sums[-1])
+    return product_before(x, dim) * cat(sums[::-1], dim)
+
+
+@op(grad={"input": lambda g, x, y, dim: _cumprod_rule(g, x, y, dim)}, node="CumprodBackward0")
 def _cumprod(xp: Any, input: Any, dim: int, dtype: Any) -> Any:
     return _running_product(xp, _summable(input, dtype), dim)
 
@@ -86,24 +99,29 @@ def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Te
     return _cumprod(input, check_dim(dim, input._array.ndim), dtype.np if dtype else None)
 
 
+def _logcumsumexp_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
+    """Σ over i ≥ k of gᵢ e^(xₖ - yᵢ); the logarithm of g has no derivative where it is 0."""
+    if x._array.ndim == 0:
+        return g
+    if modes.grad:
+        top = x.detach().amax(dim, keepdim=True)
+        return (x - top).exp() * _backwards_sum(g * (top - y).exp(), dim)
+    up, down = g.clamp(min=0), (-g).clamp(min=0)
+    return _log_weighted(up, x, y, dim) - _log_weighted(down, x, y, dim)
+
+
 @op(
-    grad={
-        "input": lambda g, x, y, dim: (
-            _log_weighted(g.clamp(min=0), x, y, dim) - _log_weighted((-g).clamp(min=0), x, y, dim)
-        )
-    },
+    grad={"input": lambda g, x, y, dim: _logcumsumexp_rule(g, x, y, dim)},
     node="LogcumsumexpBackward0",
 )
 def _logcumsumexp(xp: Any, input: Any, dim: int) -> Any:
-    if input.dtype.kind in "biu":
+    if input.dtype.kind not in FLOATS:
         raise unsupported("logcumsumexp_out_cpu", input)
     return xp.logaddexp.accumulate(input, dim) if input.ndim else input.copy()
 
 
 def _log_weighted(weight: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """eˣ Σ over i ≥ k of weightᵢ e⁻ʸ, in logarithms so that nothing overflows."""
-    if x._array.ndim == 0:
-        return weight
     return (x + (weight.log() - y).flip(dim).logcumsumexp(dim).flip(dim)).exp()
 
 
@@ -168,33 +186,50 @@ def diff(
     ends = [t for t in (prepend, input, append) if t is not None]
     for t in ends:
         if t._array.ndim != input._array.ndim:
-            raise RuntimeError(
-                "diff expects prepend or append to be the same dimension as input"
-            )
+            raise RuntimeError("diff expects prepend or append to be the same dimension as input")
     x = cat(ends, dim) if len(ends) > 1 else input
     for _ in range(n):
         length = max(x._array.shape[dim] - 1, 0)
-        after, before = x.narrow(dim, x._array.shape[dim] - length, length), x.narrow(dim, 0, length)
+        after, before = (
+            x.narrow(dim, x._array.shape[dim] - length, length),
+            x.narrow(dim, 0, length),
+        )
         x = after.logical_xor(before) if x.dtype is dtypes.bool_ else after - before
     return x
 
 
-def _steps(name: str, y: Tensor, x: Tensor | None, dx: Any, dim: int) -> tuple[Tensor, Tensor, Any]:
-    """Left values, right values and step widths between neighbours along `dim`."""
-    dim = check_dim(dim, y._array.ndim)
-    length = y._array.shape[dim]
-    left, right = y.narrow(dim, 0, length - 1), y.narrow(dim, 1, length - 1)
-    if x is None:
-        return left, right, 1 if dx is None else dx
-    if x._array.ndim == 0:
-        raise RuntimeError(f"{name}: Expected x to be at least one-dimensional")
+def _check_samples(name: str, y: Tensor, x: Tensor | None, dim: int) -> None:
+    if y._array.ndim == 0:
+        raise IndexError(f"Dimension specified as {dim} but tensor has no dimensions")
+    for label, t in (("y", y), ("x", x)):
+        if t is not None and t.dtype is dtypes.bool_:
+            raise RuntimeError(
+                f"{name}: received a bool input for `{label}`, but bool is not supported"
+            )
+    if x is not None and x._array.ndim == 1 and x._array.size != y._array.shape[dim]:
+        raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
+
+
+def _neighbours(y: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    """All elements but the last, and all but the first."""
+    n = max(y._array.shape[dim] - 1, 0)
+    return y.narrow(dim, 0, n), y.narrow(dim, y._array.shape[dim] - n, n)
+
+
+def _panels(y: Tensor, x: Tensor, dim: int) -> Tensor:
+    """(yₖ + yₖ₊₁) Δx between neighbours along `dim`."""
+    left, right = _neighbours(y, dim)
     if x._array.ndim == 1:
-        if x._array.size != length:
-            raise RuntimeError(f"{name}: There must be one `x` value for each sample point")
-        shape = [1] * y._array.ndim
-        shape[dim] = length
-        x = x.reshape(shape)
-    return left, right, diff(x, dim=dim if x._array.ndim == y._array.ndim else dim - y._array.ndim)
+        return (left + right) * along(diff(x), dim, y._array.ndim)
+    axis = dim if x._array.ndim == y._array.ndim else dim - y._array.ndim
+    return (left + right) * diff(x, dim=axis)
+
+
+def along(t: Tensor, dim: int, rank: int) -> Tensor:
+    """A vector as the axis `dim` of a tensor with `rank` axes."""
+    shape = [1] * rank
+    shape[dim] = -1
+    return t.reshape(shape)
 
 
 @composite(names="torch.trapezoid torch.trapz")
@@ -202,10 +237,14 @@ def trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
 ) -> Tensor:
     """Area under the straight lines between the points: Σ (yₖ + yₖ₊₁) / 2 · Δx."""
-    if y._array.shape[check_dim(dim, y._array.ndim)] == 0:
-        return y.sum(dim) * 0
-    left, right, width = _steps("trapezoid", y, x, dx, dim)
-    return ((left + right) * width).sum(dim) / 2.0
+    dim = check_dim(dim, y._array.ndim)
+    _check_samples("trapezoid", y, x, dim)
+    if y._array.shape[dim] == 0:
+        return y.sum(dim) * 0.0
+    if x is not None:
+        return _panels(y, x, dim).sum(dim) / 2.0
+    ends = y.select(dim, 0) + y.select(dim, -1)
+    return (y.sum(dim) - ends * 0.5) * (1 if dx is None else dx)
 
 
 @composite(names="torch.cumulative_trapezoid")
@@ -213,8 +252,12 @@ def cumulative_trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
 ) -> Tensor:
     """Running area under the straight lines between the points."""
-    left, right, width = _steps("cumulative_trapezoid", y, x, dx, dim)
-    return ((left + right) * width).cumsum(dim) / 2.0
+    dim = check_dim(dim, y._array.ndim)
+    _check_samples("cumulative_trapezoid", y, x, dim)
+    if x is not None:
+        return _panels(y, x, dim).cumsum(dim) / 2.0
+    left, right = _neighbours(y, dim)
+    return (left + right).cumsum(dim) * ((1 if dx is None else dx) / 2.0)
 
 
 # ---------------------------------------------------------------- gradient of samples
@@ -222,35 +265,47 @@ def cumulative_trapezoid(
 
 def _slopes(f: Tensor, dim: int, spacing: Any, edge_order: int) -> Tensor:
     """Central differences inside, one-sided ones of the given order at both ends."""
-    length = f._array.shape[dim]
+    n = f._array.shape[dim]
 
-    def part(t: Tensor, start: int, stop: int) -> Tensor:
-        return t.narrow(dim, start, stop - start)
+    def at(start: int, count: int = 1) -> Tensor:
+        return f.narrow(dim, start, count)
 
-    step = diff(f, dim=dim)
     if isinstance(spacing, Tensor):
-        shape = [1] * f._array.ndim
-        shape[dim] = length - 1
-        width = diff(spacing).reshape(shape)
+        width = along(diff(spacing), dim, f._array.ndim)
+        a, b = _neighbours(width, dim)
+        inner = (
+            at(2, n - 2) * (a / (b * (a + b)))
+            + at(1, n - 2) * ((b - a) / (a * b))
+            - at(0, n - 2) * (b / (a * (a + b)))
+        )
+        first, last = width.narrow(dim, 0, 1), width.narrow(dim, n - 2, 1)
+        second, before = width.narrow(dim, 1 % (n - 1), 1), width.narrow(dim, max(n - 3, 0), 1)
     else:
-        width = step * 0 + spacing
-    slope = step / width
-    a, b = part(width, 0, length - 2), part(width, 1, length - 1)
-    left, right = part(slope, 0, length - 2), part(slope, 1, length - 1)
-    inner = (left * b + right * a) / (a + b)
+        inner = (at(2, n - 2) - at(0, n - 2)) / (2 * spacing)
+        first = second = before = last = spacing
     if edge_order == 1:
-        return cat([part(slope, 0, 1), inner, part(slope, length - 2, length - 1)], dim)
-    bend = (right - left) / (a + b)
-    first = part(slope, 0, 1) - part(bend, 0, 1) * part(width, 0, 1)
-    last = part(slope, length - 2, length - 1) + part(bend, length - 3, length - 2) * part(
-        width, length - 2, length - 1
-    )
-    return cat([first, inner, last], dim)
+        ends = (at(1) - at(0)) / first, (at(n - 1) - at(n - 2)) / last
+    else:
+        ends = (
+            _one_sided((at(0), at(1), at(2)), first, second),
+            -_one_sided((at(n - 1), at(n - 2), at(n - 3)), last, before),
+        )
+    return cat([ends[0], inner, ends[1]], dim)
+
+
+def _one_sided(f: tuple[Tensor, Tensor, Tensor], h: Any, k: Any) -> Tensor:
+    """The slope at the first of three points with the distances h and k, to second order."""
+    near, at, far = (h + k) / (h * k), (2 * h + k) / (h * (h + k)), h / (k * (h + k))
+    return f[1] * near - f[0] * at - f[2] * far
 
 
 @composite(names="torch.gradient")
 def gradient(
-    input: Tensor, *, spacing: Any = None, dim: int | Sequence[int] | None = None, edge_order: int = 1
+    input: Tensor,
+    *,
+    spacing: Any = None,
+    dim: int | Sequence[int] | None = None,
+    edge_order: int = 1,
 ) -> tuple[Tensor, ...]:
     """Slopes of sampled values along axes, one tensor per axis, exact to second order inside.
 
@@ -263,8 +318,8 @@ def gradient(
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if many and len(spacing) != len(dims):
         raise RuntimeError(
-            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length equal "
-            f"to {len(dims)}, but got a list of length {len(spacing)}"
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+            f"equal to {len(dims)}, but got a list of length {len(spacing)}"
         )
     for d in dims:
         if input._array.shape[d] < edge_order + 1:
@@ -273,7 +328,7 @@ def gradient(
             )
     if spacing is None:
         spacing = 1
-    if input.dtype.category < dtypes.FLOAT:
-        input = input.to(dtypes.get_default_dtype())
+    if input.dtype is dtypes.uint8:
+        raise RuntimeError("torch.gradient does not support uint8 input.")
     steps = spacing if many else [spacing] * len(dims)
     return tuple(_slopes(input, d, s, edge_order) for d, s in zip(dims, steps, strict=True))

@@ -9,9 +9,15 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
 from .extremes import need_elements, placed
-from .kinds import COMPLEX, FLOATS, unsupported
+from .kinds import COMPLEX, FLOATS, name_of, unsupported
 from .record import composite, op
 from .return_types import return_type
+
+
+def refuse(kinds: str, kernel: str, x: Any) -> None:
+    """NotImplementedError for arrays of the given kinds."""
+    if x.dtype.kind in kinds:
+        raise unsupported(kernel, x)
 
 
 def order(xp: Any, x: Any, dim: int, descending: bool = False) -> Any:
@@ -37,7 +43,7 @@ def taken(xp: Any, x: Any, where: Any, dim: int) -> Any:
 )  # fmt: skip
 def _sort(xp: Any, input: Any, dim: int, descending: bool) -> Any:
     if input.dtype.kind == COMPLEX:
-        raise RuntimeError("sort(): input tensor must be of non-complex type")
+        raise RuntimeError(" Sort does not support complex dtypes on CPU")
     where = order(xp, input, dim, descending)
     return taken(xp, input, where, dim), where
 
@@ -56,9 +62,7 @@ def sort(
 
 
 @composite
-def argsort(
-    input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False
-) -> Tensor:
+def argsort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Tensor:
     """The indices that sort along an axis."""
     return sort(input, dim, descending)[1]
 
@@ -89,8 +93,10 @@ def topk(
     dim = check_dim(dim, len(shape))
     if not 0 <= k <= (shape[dim] if shape else 1):
         raise RuntimeError("selected index k out of range")
+    if input.dtype is dtypes.bool_:
+        raise RuntimeError("topk does not support bool dtypes on CPU")
     if input.dtype.is_complex:
-        raise unsupported("topk_cpu", input._array)
+        raise RuntimeError(" topk does not support complex dtypes on CPU")
     return _topk(input, k, dim, largest)
 
 
@@ -110,6 +116,7 @@ def one_index(xp: Any, x: Any, where: Any, dim: int, keepdim: bool) -> Any:
 
 @op(grad=_kth_rule(), result=return_type("kthvalue", "values indices"), node="KthvalueBackward0")
 def _kthvalue(xp: Any, input: Any, k: int, dim: int, keepdim: bool) -> Any:
+    refuse("bc", "kthvalue_cpu", input)
     where = order(xp, input, dim)
     if input.ndim:
         where = xp.take(where, [k - 1], dim)
@@ -148,6 +155,7 @@ def _median(name: str, doc: str, skip_nan: bool) -> Any:
         node=f"{name.capitalize()}Backward1",
     )  # fmt: skip
     def along(xp: Any, input: Any, dim: int, keepdim: bool) -> Any:
+        refuse("bc", "median_out", input)
         where = _median_index(xp, input, dim, skip_nan)
         return one_index(xp, input, where, dim, keepdim)
 
@@ -160,6 +168,7 @@ def _median(name: str, doc: str, skip_nan: bool) -> Any:
         },
     )  # fmt: skip
     def whole(xp: Any, input: Any) -> Any:
+        refuse("bc", "median_cpu", input)
         flat = input.reshape(-1)
         if not flat.size:
             return np.array(np.nan, input.dtype)
@@ -170,7 +179,7 @@ def _median(name: str, doc: str, skip_nan: bool) -> Any:
             return whole(input)
         dim = check_dim(dim, input._array.ndim)
         if input._array.ndim:
-            need_elements(name, input._array.shape, (dim,))
+            need_elements("median", input._array.shape, (dim,))
         return along(input, dim, keepdim)
 
     function.__name__, function.__doc__ = name, doc
@@ -184,6 +193,7 @@ nanmedian = _median("nanmedian", "The lower of the middle elements that are not 
 @op(grad=_kth_rule(), result=return_type("mode", "values indices"), node="ModeBackward0")
 def _mode(xp: Any, input: Any, dim: int, keepdim: bool) -> Any:
     """In sorted order equal elements make runs: the end of the first of the longest runs."""
+    refuse(COMPLEX, "mode_cpu", input)
     if not input.ndim:
         return input.copy(), np.zeros((), np.int64)
     rows = xp.moveaxis(input, dim, -1)
@@ -209,7 +219,9 @@ def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Any:
 # ---------------------------------------------------------------- places in a sorted sequence
 
 
-def _check_search(sequence: Tensor, values: Any, side: str | None, right: bool, sorter: Any) -> None:
+def _check_search(
+    sequence: Tensor, values: Any, side: str | None, right: bool, sorter: Any
+) -> None:
     if side not in (None, "left", "right"):
         raise RuntimeError(
             f"torch.searchsorted(): side can only be 'left' or 'right' but got {side}"
@@ -271,6 +283,7 @@ def searchsorted(
     """Where `input` would be inserted into the sorted last axis, before or after equal elements."""
     _check_search(sorted_sequence, input, side, right, sorter)
     rows = sorted_sequence._array
+    refuse("bc", "searchsorted_out_cpu", rows)
     if sorter is not None:
         rows = np.take_along_axis(rows, sorter._array, -1)
     values = np.asarray(input._array if isinstance(input, Tensor) else input)
@@ -295,6 +308,7 @@ def bucketize(
             f"dim({boundaries._array.ndim})"
         )
     values = np.asarray(input._array if isinstance(input, Tensor) else input)
+    refuse(COMPLEX, "searchsorted_out_cpu", values)
     found = np.searchsorted(boundaries._array, values, "right" if right else "left")
     return wrap(np.asarray(found, np.int32 if out_int32 else np.int64))
 
@@ -313,7 +327,5 @@ def isin(
     a, b = (np.asarray(v._array if isinstance(v, Tensor) else v) for v in (elements, test_elements))
     for array in (a, b):
         if array.dtype.kind in COMPLEX + "b" and array.ndim:
-            raise RuntimeError(
-                f"Unsupported input type encountered for isin(): {dtypes.from_np(array.dtype).scalar_name}"
-            )
+            raise RuntimeError(f"Unsupported input type encountered for isin(): {name_of(array)}")
     return wrap(np.isin(a, b, assume_unique=assume_unique, invert=invert))

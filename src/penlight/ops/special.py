@@ -13,7 +13,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arithmetic import Operand, no_derivative
-from .elementwise import cos, exp, log, log1p, sgn, sin
+from .elementwise import bar, cos, exp, log, log1p, sgn, sin
 from .kinds import COMPLEX, FLOATS, need_tensors, only, unsupported
 from .record import binary, composite, op, to_float, unary
 from .special_math import bessel, error, gamma, polynomials
@@ -26,10 +26,12 @@ def _real(kernel: str, meaning: Any) -> Any:
 
 
 def _special(name: str, doc: str, meaning: Any, grad: Any = None, names: str = "") -> Any:
-    """A function of one real number that appears in torch.special, and under `names`."""
+    """A function of one real number that appears in torch.special, or under `names`."""
+    short = name.removeprefix("special_")
+    kernel = f"{short}_vml_cpu" if names else f"{short}_cpu"
     return unary(
-        name.removeprefix("special_"), doc, _real(f"{name}_cpu", meaning), grad, dtype=to_float,
-        names=names or f"special.{name.removeprefix('special_')}", node=_node(name),
+        short, doc, _real(kernel, meaning), grad, dtype=to_float,
+        names=names or f"special.{short}", node=_node(name),
     )  # fmt: skip
 
 
@@ -108,17 +110,17 @@ def _polygamma_method(input: Tensor, n: int) -> Tensor:
     return polygamma(n, input)
 
 
-@composite(names="torch.mvlgamma Tensor.mvlgamma special.multigammaln", inplace=True)
-def mvlgamma(input: Tensor, p: int) -> Tensor:
+@op(
+    grad={"input": lambda g, x, p: g * sum(digamma(x - k / 2) for k in range(p))},
+    names="torch.mvlgamma Tensor.mvlgamma special.multigammaln", inplace=True,
+)  # fmt: skip
+def mvlgamma(xp: Any, input: Any, p: int) -> Any:
     """log of the multivariate gamma function: p (p - 1)/4 log π + Σ lgamma(x - k/2), k < p"""
     if p < 1:
         raise RuntimeError("p has to be greater than or equal to 1")
-    if input.dtype.category < dtypes.FLOAT:
-        input = input.to(dtypes.get_default_dtype())
-    total = lgamma(input)
-    for k in range(1, p):
-        total = total + lgamma(input - k / 2)
-    return total + p * (p - 1) / 4 * math.log(math.pi)
+    x = input.astype(dtypes.get_default_dtype().np) if input.dtype.kind in "biu" else input
+    total = sum(gamma.lgamma(xp, x.astype(np.float64) - k / 2) for k in range(p))
+    return (total + p * (p - 1) / 4 * math.log(math.pi)).astype(x.dtype)
 
 
 def _gamma_density(a: Operand, x: Tensor) -> Tensor:
@@ -127,12 +129,14 @@ def _gamma_density(a: Operand, x: Tensor) -> Tensor:
 
 
 igamma = binary(
-    "igamma", "The lower incomplete gamma function over Γ", only(FLOATS, "igamma", gamma.igamma),
+    "igamma", "The lower incomplete gamma function over Γ",
+    only(FLOATS, "igamma_cpu", gamma.igamma),
     (no_derivative("igamma"), lambda g, a, b: g * _gamma_density(a, b)), also="special.gammainc",
     check=need_tensors("igamma"),
 )  # fmt: skip
 igammac = binary(
-    "igammac", "The upper incomplete gamma function over Γ", only(FLOATS, "igammac", gamma.igammac),
+    "igammac", "The upper incomplete gamma function over Γ",
+    only(FLOATS, "igammac_cpu", gamma.igammac),
     (no_derivative("igammac"), lambda g, a, b: -g * _gamma_density(a, b)),
     also="special.gammaincc", check=need_tensors("igammac"),
 )  # fmt: skip
@@ -147,7 +151,8 @@ zeta = binary(
 
 def _over(y: Tensor, x: Tensor) -> Tensor:
     """I₁(x)/x, which is ½ at 0"""
-    return (y / x).masked_fill(x == 0, 0.5)
+    zero = x == 0
+    return (y / x.masked_fill(zero, 1)).masked_fill(zero, 0.5)
 
 
 i0 = _special(
@@ -206,7 +211,7 @@ def _entropy(xp: Any, x: Any) -> Any:
 
 entr = _special(
     "special_entr", "-x log x; 0 at 0, -∞ below", _entropy,
-    lambda g, x: g * (-log(x) - 1).masked_fill(x < 0, math.nan),
+    lambda g, x: g * (-log(x) - 1),
 )  # fmt: skip
 
 
@@ -230,7 +235,7 @@ def _weight_slope(g: Tensor, weight: Operand, log_b: Operand, undefined: Any) ->
 
 
 xlogy = binary(
-    "xlogy", "a log b; 0 for a = 0", _times_log("log"),
+    "xlogy", "a log b; 0 for a = 0", _real("xlogy_cpu", _times_log("log")),
     (
         lambda g, a, b: _weight_slope(g, a, log(_tensor(b, g)), b <= 0),
         lambda g, a, b: g * a / b,
@@ -238,7 +243,7 @@ xlogy = binary(
     dtype=to_float, also="special.xlogy",
 )  # fmt: skip
 xlog1py = binary(
-    "xlog1py", "a log(1 + b); 0 for a = 0", _times_log("log1p"),
+    "xlog1py", "a log(1 + b); 0 for a = 0", _real("xlog1py_cpu", _times_log("log1p")),
     (
         lambda g, a, b: _weight_slope(g, a, log1p(_tensor(b, g)), b <= -1),
         lambda g, a, b: g * a / (b + 1),
@@ -257,7 +262,9 @@ def logit(xp: Any, input: Any, eps: float | None = None) -> Any:
         raise unsupported("logit_cpu", input)
     if input.dtype.kind in "biu":
         input = input.astype(dtypes.get_default_dtype().np)
-    x = input if eps is None else xp.clip(input, input.dtype.type(eps), input.dtype.type(1 - eps))
+    x = input
+    if eps is not None:
+        x = xp.minimum(xp.maximum(x, x.dtype.type(eps)), x.dtype.type(1 - eps))
     return xp.log(x / (1 - x))
 
 
@@ -270,7 +277,7 @@ def _logit_slope(g: Tensor, x: Tensor, eps: float | None) -> Tensor:
 
 def _sinc_slope(g: Tensor, x: Tensor) -> Tensor:
     t = x * math.pi
-    return g * ((t * cos(t) - sin(t)) / (t * x)).masked_fill(x == 0, 0)
+    return g * bar((t * cos(t) - sin(t)) / (t * x)).masked_fill(x == 0, 0)
 
 
 def _sinc(xp: Any, x: Any) -> Any:

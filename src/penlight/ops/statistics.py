@@ -10,7 +10,8 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
 from .elementwise import bar
-from .kinds import COMPLEX
+from .kinds import COMPLEX, FLOATS, name_of
+from .powers import broadcastable
 from .record import composite, op
 from .reduce import axes, count, half_in_float32, restored
 
@@ -201,38 +202,76 @@ def corrcoef(input: Tensor) -> Tensor:
     return (c / root.unsqueeze(1) / root.unsqueeze(0)).clamp(-1, 1)
 
 
+# ---------------------------------------------------------------- distance
+
+
+def _dist_slope(g: Tensor, a: Tensor, b: Tensor, y: Tensor, p: float) -> Tensor:
+    """The derivative of (Σ |d|ᵖ)^(1/p); 0 where the distance is 0."""
+    d = a - b
+    if p == 0:
+        return g * 0 * d
+    if p == 1:
+        return g * d.sgn()
+    if math.isinf(p):
+        farthest = d.abs() == y
+        return g * d.sgn() * farthest / farthest.sum()
+    return (g * d.sgn() * (d.abs() / y) ** (p - 1)).masked_fill(y == 0, 0)
+
+
+@op(
+    grad={
+        "input": lambda g, input, other, y, p: _dist_slope(g, input, other, y, p),  # noqa: A006
+        "other": lambda g, input, other, y, p: -_dist_slope(g, input, other, y, p),  # noqa: A006
+    },
+    promote=("input", "other"), check=lambda a, b, p: broadcastable(a, b),
+)  # fmt: skip
+def dist(xp: Any, input: Any, other: Any, p: float = 2) -> Any:
+    """The p-norm of input - other."""
+    if input.dtype.kind not in FLOATS + COMPLEX:
+        raise RuntimeError(
+            "norm(): input dtype should be either floating point or complex. Got "
+            f"{name_of(input)} instead."
+        )
+    size = abs(input - other)
+    if p == 0:
+        return xp.asarray(xp.count_nonzero(size), size.dtype)
+    if math.isinf(p):
+        return xp.asarray(size.max(initial=0) if p > 0 else size.min())
+    return xp.asarray((size**p).sum() ** (1 / p), size.dtype)
+
+
 # ---------------------------------------------------------------- quantiles
 
 _INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
 
 
-def _check_quantile(name: str, input: Tensor, q: Tensor, interpolation: str) -> None:
+def _check_quantile(input: Tensor, q: Tensor, interpolation: str) -> None:
     if input._array.size == 0:
-        raise RuntimeError(f"{name}() input tensor must be non-empty")
+        raise RuntimeError("quantile() input tensor must be non-empty")
     if q._array.ndim > 1:
-        raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
+        raise RuntimeError("quantile() q must be a scalar or 1D tensor")
     if input.dtype not in (dtypes.float32, dtypes.float64):
-        raise RuntimeError(f"{name}() input tensor must be either float or double dtype")
+        raise RuntimeError("quantile() input tensor must be either float or double dtype")
     if q.dtype is not input.dtype:
-        raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
+        raise RuntimeError("quantile() q tensor must be same dtype as the input tensor")
     if interpolation not in _INTERPOLATIONS:
         raise RuntimeError(
-            f"{name}() interpolation must be one of linear, lower, higher, midpoint or nearest, "
+            "quantile() interpolation must be one of linear, lower, higher, midpoint or nearest, "
             f"but got {interpolation}"
         )
     if not ((q._array >= 0) & (q._array <= 1)).all():
-        raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
+        raise RuntimeError("quantile() q values must be in the range [0, 1]")
 
 
 def _quantile(
-    name: str, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str
+    skip_nan: bool, input: Tensor, q: Any, dim: int | None, keepdim: bool, interpolation: str
 ) -> Tensor:
     """Sorted values between whose ranks q (n - 1) is interpolated."""
     if not isinstance(q, Tensor):
         if not 0 <= q <= 1:
-            raise RuntimeError(f"{name}() q must be in the range [0, 1] but got {q:g}")
+            raise RuntimeError(f"quantile() q must be in the range [0, 1] but got {q:g}")
         q = wrap(np.array(q, input._array.dtype))
-    _check_quantile(name, input, q, interpolation)
+    _check_quantile(input, q, interpolation)
     rank = input._array.ndim
     if rank == 0 or dim is None:
         rows, axis = input.reshape(-1), None
@@ -240,10 +279,10 @@ def _quantile(
         axis = check_dim(dim, rank)
         rows = input.movedim(axis, -1)
     ordered = rows.sort(-1)[0]
-    position = _positions(name == "nanquantile", ordered._array, q.reshape(-1))
+    position = _positions(skip_nan, ordered._array, q.reshape(-1))
     result = _interpolated(ordered, position, interpolation).movedim(-1, 0)  # (q, *rows)
     if keepdim:
-        kept = (1,) * rank if axis is None else (*input._array.shape[:axis], 1, *input._array.shape[axis + 1 :])
+        kept = tuple(1 if axis in (None, d) else n for d, n in enumerate(input._array.shape))
         result = result.reshape((result._array.shape[0], *kept))
     return result.squeeze(0) if q._array.ndim == 0 else result
 
@@ -282,7 +321,7 @@ def quantile(
     >>> torch.tensor([1.0, 2.0, 3.0, 4.0]).quantile(0.5)
     tensor(2.5000)
     """
-    return _quantile("quantile", input, q, dim, keepdim, interpolation)
+    return _quantile(False, input, q, dim, keepdim, interpolation)
 
 
 @composite
@@ -291,4 +330,4 @@ def nanquantile(
     interpolation: str = "linear",
 ) -> Tensor:  # fmt: skip
     """Quantiles of what is not NaN."""
-    return _quantile("nanquantile", input, q, dim, keepdim, interpolation)
+    return _quantile(True, input, q, dim, keepdim, interpolation)

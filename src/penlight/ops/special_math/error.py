@@ -128,6 +128,7 @@ def _erfcx(xp: Any, x: Array) -> Array:
     return piecewise(
         (x,),
         (abs(x) < 1, lambda x: xp.exp(x * x) * (1 - _erf_near(x))),
+        (x < -27, lambda x: xp.full_like(x, xp.inf)),
         (x < 0, lambda x: 2 / _exp_minus_square(xp, x) - _erfcx_positive(-x)),
         otherwise=_erfcx_positive,
     )

@@ -165,6 +165,7 @@ def _no_number(xp: Any) -> Any:
 def _zeta(xp: Any, s: Array, q: Array) -> Array:
     """Euler and Maclaurin's formula, DLMF 25.11.7, once k + q is large beside s"""
     total, power = xp.zeros_like(s), q**-s
+    first = power
     while (low := (q <= 0) | ((q < _FAR + s) & (power > total * 1e-17))).any():
         total = xp.where(low, total + power, total)
         q = xp.where(low, q + 1, q)
@@ -175,7 +176,7 @@ def _zeta(xp: Any, s: Array, q: Array) -> Array:
         rest += b / math.factorial(2 * k) * factor * power
         factor = factor * ((s + 2 * k - 1) / q) * ((s + 2 * k) / q)
     rest = xp.where(q < _FAR + s, power, rest)
-    return xp.where(xp.isinf(q) | xp.isinf(s), power, total + rest)
+    return xp.where(xp.isinf(q) | xp.isinf(s), first, total + rest)
 
 
 def igamma(xp: Any, a: Array, x: Array) -> Array:
