@@ -12,7 +12,7 @@ def module_html(module: Any, name: str = "") -> str:
     """HTML of the module: each part with its number of parameters; parts with parts can be opened.
 
     >>> from penlight.nn import Linear
-    >>> module_html(Linear(2, 3, bias=False))[-34:]
+    >>> module_html(Linear(2, 3, bias=False))[-33:]
     '<small>6 parameters</small></div>'
     """
     parts = [(key, part) for key, part in module._modules.items() if part is not None]
