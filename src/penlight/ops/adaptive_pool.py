@@ -5,6 +5,7 @@ https://docs.pytorch.org/docs/stable/nn.functional.html#pooling-functions
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..core.device import namespace
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
 from .axis_maps import AxisMap, mapping_op
-from .choose import choosing_op, planes
+from .choose import choosing_op, take
 from .random import rand
 from .record import composite
 from .windows import Ints
@@ -51,6 +52,8 @@ def _output_size(function: str, value: Any, size: Ints) -> Ints:
 def _checked(function: str, input: Any, output_size: Any, rank: int) -> Ints:
     need_tensor(function, input)
     shape = list(input.shape)
+    if len(shape) <= rank and rank > 1 and hasattr(output_size, "__len__"):
+        raise ValueError(f"Input dimension should be at least {rank + 1}")
     if len(shape) not in (rank + 1, rank + 2):
         if rank == 1:
             raise RuntimeError(
@@ -148,9 +151,8 @@ def _window_maxima(xp: Any, x: Any, positions: list) -> tuple[Any, Any]:
         index = index * size[axis] + p.reshape(*lead, *form)  # (*B, *P, *T)
     count = index.shape[-2 * rank : -rank]
     index = xp.broadcast_to(index, x.shape[:-rank] + index.shape[-2 * rank :])
-    index = index.reshape(*x.shape[:-rank], *count, -1)
-    flat = index.reshape(planes(x, rank).shape[0], -1)
-    values = xp.take_along_axis(planes(x, rank), flat, 1).reshape(index.shape)
+    index = index.reshape(*x.shape[:-rank], *count, prod(index.shape[-rank:]))
+    values = take(xp, x, index, rank)
     best = values.argmax(-1)[..., None]
     at = xp.take_along_axis
     return at(values, best, -1)[..., 0], at(index, best, -1)[..., 0]

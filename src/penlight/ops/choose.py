@@ -19,8 +19,9 @@ def planes(array: Any, rank: int) -> Any:
 
 
 def take(xp: Any, x: Any, index: Any, rank: int) -> Any:
-    """The entries of x's planes at `index` (*B, *P)."""
-    return xp.take_along_axis(planes(x, rank), planes(index, rank), 1).reshape(index.shape)
+    """The entries of x's planes at `index` (*B, *P), P of any rank."""
+    flat = planes(index, index.ndim - (x.ndim - rank))
+    return xp.take_along_axis(planes(x, rank), flat, 1).reshape(index.shape)
 
 
 def choosing_op(node: str, rank: int) -> Any:

@@ -76,15 +76,19 @@ def _check_movement(
         raise RuntimeError(f"dilation should be greater than zero, but got {list(dilation)}")
 
 
-def _check_channels(
-    input: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool, groups: int
-) -> None:
-    x, w = list(input._array.shape), list(weight._array.shape)
+def _check_rank(x: list[int], w: list[int]) -> None:
     if len(x) != len(w):
         raise RuntimeError(
             f"Expected {len(w)}-dimensional input for {len(w)}-dimensional weight {w}, but got "
             f"{len(x)}-dimensional input of size {x} instead"
         )
+
+
+def _check_channels(
+    input: Tensor, weight: Tensor, bias: Tensor | None, transposed: bool, groups: int
+) -> None:
+    x, w = list(input._array.shape), list(weight._array.shape)
+    _check_rank(x, w)
     if w[0] < groups:
         raise RuntimeError(
             f"Given groups={groups}, expected weight to be at least {groups} at dimension 0, but "
@@ -337,6 +341,7 @@ def _named_padding(
 
     An odd total is made even by one more entry behind the input.
     """
+    _check_rank(list(x.shape), list(weight.shape))
     if padding == "valid":
         return x, (0,) * len(stride)
     if padding != "same":

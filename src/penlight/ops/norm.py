@@ -17,7 +17,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.device import namespace
 from ..core.tape import modes
-from ..core.tensor import Tensor, wrap, written
+from ..core.tensor import Tensor, check_dim, wrap, written
 from .arguments import ints, need_tensor
 from .average_pool import avg_pool2d
 from .padding import pad
@@ -198,6 +198,10 @@ def batch_norm(
         input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
     _need_float(input, "batch_norm")
+    if input.dim() < 2:
+        if input.numel():
+            check_dim(1, input.dim())
+        return input.clone()
     n, c, *rest = input.shape
     layout = Layout((n, c, prod(rest)), (0, 2), (1, c, 1), (c,))
     if not training:
