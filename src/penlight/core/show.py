@@ -20,11 +20,11 @@ def tensor_html(tensor: Any) -> str:
     >>> tensor_html(tensor([1, 2]))[:60]
     '<div><small>tensor of shape (2,), int64</small><table style='
     """
-    array = tensor.detach().numpy()
+    array = tensor._array
     heading = f"tensor of shape {tuple(tensor.shape)}, {tensor.dtype.name}"
     if tensor.requires_grad:
         heading += ", requires grad"
-    if 0 < array.ndim <= 2 and array.size and array.dtype.kind in "bif":
+    if 0 < array.ndim <= 2 and array.size and not tensor.dtype.is_complex:
         body = _table(np.atleast_2d(array))
     else:
         body = f"<pre>{escape(repr(tensor))}</pre>"
@@ -57,7 +57,7 @@ def _gap() -> str:
 def _cell(value: Any, high: float) -> str:
     """A number on blue where it is positive, on orange where negative, the stronger the larger."""
     number = float(value)
-    text = f"{number:.4g}" if value.dtype.kind == "f" else str(value)
+    text = str(value) if isinstance(value, np.integer | np.bool_) else f"{number:.4g}"
     strength = min(abs(number) / high, 1.0) if np.isfinite(number) else 0.0
     shade = "30,110,220" if number > 0 else "220,110,30"
     return f'<td style="{CELL};background:rgba({shade},{0.5 * strength:.2f})">{text}</td>'
