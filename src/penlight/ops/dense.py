@@ -91,8 +91,9 @@ def exchange(rows: np.ndarray, with_: np.ndarray) -> None:
 def permutation(pivots: np.ndarray, m: int) -> np.ndarray:
     """The order of rows that the exchanges `pivots` (from 1) leave: (*, K) -> (*, M)."""
     *batch, k = pivots.shape
-    order = np.tile(np.arange(m), (int(np.prod(batch)), 1))
-    exchange(order, pivots.reshape(-1, k).astype(np.intp) - 1)
+    count = int(np.prod(batch))
+    order = np.tile(np.arange(m), (count, 1))
+    exchange(order, pivots.reshape(count, k).astype(np.intp) - 1)
     return order.reshape(*batch, m)
 
 
@@ -209,12 +210,10 @@ def _ldl_eliminate(a: np.ndarray, k: int, step: int, hermitian: bool) -> None:
 
 def ldl_product(factors: np.ndarray, pivots: np.ndarray, hermitian: bool) -> np.ndarray:
     """The matrices whose factors `ldl` found."""
-    n = factors.shape[-1]
-    flat = factors.reshape(-1, n, n)
-    found = [
-        _ldl_one(one, exchanges, hermitian)
-        for one, exchanges in zip(flat, pivots.reshape(-1, n), strict=True)
-    ]
+    *batch, n, _ = factors.shape
+    count = int(np.prod(batch))
+    pairs = zip(factors.reshape(count, n, n), pivots.reshape(count, n), strict=True)
+    found = [_ldl_one(one, exchanges, hermitian) for one, exchanges in pairs]
     return np.array(found, factors.dtype).reshape(factors.shape)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, wrap
 from .matmul import broadcast_batch
 
 
@@ -81,6 +81,12 @@ def one_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         a.expand(batch + a._array.shape[-2:]),
         b.expand(batch + b._array.shape[-2:]),
     )
+
+
+def identity_for(t: Tensor) -> Tensor:
+    """The identity in place of the matrices `t`, whose gradient is 0."""
+    whole = wrap(np.ones((), bool))
+    return t.masked_fill(whole, 0) + wrap(np.eye(*t._array.shape[-2:], dtype=t._array.dtype))
 
 
 def first_failure(info: Any) -> tuple[str, int] | None:

@@ -267,13 +267,11 @@ linalg_eig = return_type("linalg_eig", "eigenvalues eigenvectors")
 
 
 def _eigh_rule(g: tuple, y: tuple) -> Tensor:
-    """V [diag(gL) + (Vᴴ gV)/E] Vᴴ, Eᵢⱼ = Lⱼ - Lᵢ."""
+    """V [diag(gL) + (Vᴴ gV)ₛ/E] Vᴴ, Eᵢⱼ = Lⱼ - Lᵢ; ₛ is the skew part."""
     (values, v), (gl, gv) = y, g
     inner = diag_embed(gl.to(v.dtype))
     if given(gv):
-        turn = v.mH @ gv
-        turn = turn - diag_embed(turn.diagonal(0, -2, -1))
-        inner = inner + turn / _differences(values)
+        inner = inner + _skew(v.mH @ gv) * 0.5 / _differences(values)
     return v @ inner @ v.mH
 
 

@@ -10,7 +10,15 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from . import dense
 from .elementwise import bar
-from .linalg_checks import equation, first_failure, floating, matrix, one_batch, square
+from .linalg_checks import (
+    equation,
+    first_failure,
+    floating,
+    identity_for,
+    matrix,
+    one_batch,
+    square,
+)
 from .linalg_lu import permutation_matrix
 from .linalg_triangular import solve_triangular
 from .record import composite, op
@@ -52,6 +60,22 @@ def same_types_lu(name: str, LU: Tensor, B: Tensor) -> None:
         )
 
 
+def _cholesky_solve_rule(g: Tensor, y: Tensor, L: Tensor, upper: bool) -> tuple[Tensor, Tensor]:
+    """(gB, gL): gB = (L Lᴴ)⁻¹ g and gL = -(gB Xᴴ + X gBᴴ) L."""
+    right = _cholesky_solve(g, L, upper)
+    product = right @ y.mH
+    both = product + product.mH
+    return right, -(L @ both if upper else both @ L)
+
+
+@op(grad=_cholesky_solve_rule, inputs=("input", "L"), node="CholeskySolveBackward0")
+def _cholesky_solve(xp: Any, input: Any, L: Any, upper: bool) -> Any:
+    adjoint = L.conj().swapaxes(-1, -2)
+    lower, above = (adjoint, L) if upper else (L, adjoint)
+    half = dense.solve_triangular(lower, input, upper=False, unit=False)
+    return dense.solve_triangular(above, half, upper=True, unit=False)
+
+
 @composite
 def cholesky_solve(input, L, upper=False):
     """X with L Lᴴ X = B (upper: Uᴴ U X = B) for B = `input`."""
@@ -63,17 +87,27 @@ def cholesky_solve(input, L, upper=False):
             )
     square("cholesky_solve", L)
     equation("cholesky_solve", L, input)
-    lower = L.mH if upper else L
-    half = solve_triangular(lower, input, upper=False)
-    return solve_triangular(lower.mH, half, upper=True)
+    L, input = one_batch(L, input)
+    return _cholesky_solve(input, L, bool(upper))
+
+
+def _cholesky_inverse_rule(g: Tensor, y: Tensor, L: Tensor, upper: bool) -> Tensor:
+    """-A⁻¹ (g + gᴴ) A⁻¹ L."""
+    inner = y @ (g + g.mH) @ y
+    return -(L @ inner if upper else inner @ L)
+
+
+@op(grad={"L": _cholesky_inverse_rule}, node="CholeskyInverseBackward0")
+def _cholesky_inverse(xp: Any, L: Any, upper: bool) -> Any:
+    eye = xp.broadcast_to(xp.eye(L.shape[-1], dtype=L.dtype), L.shape)
+    return _cholesky_solve.record.meaning(xp, eye, L, upper)
 
 
 @composite
 def cholesky_inverse(L, upper=False):
     """The inverse of L Lᴴ (upper: Uᴴ U)."""
     square("cholesky_inverse", L)
-    eye = wrap(np.eye(L._array.shape[-1], dtype=L._array.dtype))
-    return cholesky_solve(eye.expand(L._array.shape), L, upper)
+    return _cholesky_inverse(L, bool(upper))
 
 
 # ---------------------------------------------------------------- LDL
@@ -85,9 +119,8 @@ linalg_ldl_factor_ex = return_type("linalg_ldl_factor_ex", "LD pivots info")
 @op(names="linalg.ldl_factor_ex", result=linalg_ldl_factor_ex)
 def ldl_factor_ex(xp, A, *, hermitian=False, check_errors=False):
     """Bunch-Kaufman factors L D Lᵀ (hermitian: L D Lᴴ) in one matrix, exchanges, and `info`."""
-    n = A.shape[-1]
-    found = [dense.ldl(one, hermitian) for one in A.reshape(-1, n, n)]
-    batch = A.shape[:-2]
+    *batch, n, _ = A.shape
+    found = [dense.ldl(one, hermitian) for one in A.reshape(int(np.prod(batch)), n, n)]
     factors = np.array([one[0] for one in found], A.dtype).reshape(A.shape)
     pivots = np.array([one[1] for one in found], np.int32).reshape(*batch, n)
     return factors, pivots, np.array([one[2] for one in found], np.int32).reshape(batch)
@@ -197,7 +230,7 @@ def householder_product(A, tau):
             f"{name}: tau dtype {tau.dtype.scalar_name} does not match input dtype "
             f"{A.dtype.scalar_name}"
         )
-    start = wrap(np.eye(m, n, dtype=A._array.dtype)).expand(A._array.shape)
+    start = identity_for(A) if k == 0 else wrap(np.eye(m, n, dtype=A._array.dtype))
     return _reflect(_reflections(A, k), tau, start, range(k - 1, -1, -1), adjoint=False)
 
 

@@ -84,18 +84,26 @@ def pinverse(input, rcond=1e-15):
 # ---------------------------------------------------------------- least squares
 
 
-@op(
-    grad={
-        "A": lambda g, A, B: _pinv_rule(g @ B.mH, pinv(A), A),
-        "B": lambda g, A: pinv(A).mH @ g,
-    },
-    node="LinalgLstsqBackward0",
-)
-def _least_squares(xp: Any, A: Any, B: Any, rcond: float) -> Any:
+def _least_squares_rule(g: tuple, y: tuple, A: Tensor, B: Tensor) -> tuple[Tensor, Tensor]:
+    """The solution is A⁺ B; the residuals r² = |A X - B|² add ∓2 g r Xᴴ and ∓2 g r."""
+    inverse, x = pinv(A), y[0]
+    grad_a, grad_b = _pinv_rule(g[0] @ B.mH, inverse, A), inverse.mH @ g[0]
+    if y[1].numel():
+        change = 2 * g[1].unsqueeze(-2) * (A @ x - B)
+        grad_a, grad_b = grad_a + change @ x.mH, grad_b - change
+    return grad_a, grad_b
+
+
+@op(grad=_least_squares_rule, inputs=("A", "B"), node="LinalgLstsqBackward0")
+def _least_squares(xp: Any, A: Any, B: Any, rcond: float, measured: bool) -> tuple[Any, Any]:
+    """X, and if `measured` the residuals."""
     u, s, vh = xp.linalg.svd(A, full_matrices=False)
     large = s > rcond * s.max(-1, initial=0, keepdims=True)
     inverse = xp.where(large, 1 / xp.where(large, s, 1), 0).astype(s.dtype)
-    return vh.conj().swapaxes(-1, -2) @ (inverse[..., None] * (u.conj().swapaxes(-1, -2) @ B))
+    x = vh.conj().swapaxes(-1, -2) @ (inverse[..., None] * (u.conj().swapaxes(-1, -2) @ B))
+    if not measured:
+        return x, xp.empty(0, s.dtype)
+    return x, (xp.abs(A @ x - B) ** 2).sum(-2)
 
 
 _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
@@ -131,11 +139,12 @@ def lstsq(A, B, rcond=None, *, driver=None):
     if rcond is None:
         rcond = max(m, n) * np.finfo(A._array.dtype).eps
     a, right = one_batch(A, right)
-    solution = _least_squares(a, right, 0.0 if driver == "gels" else float(rcond))
     rank, singular = _rank_and_values(a._array, float(rcond), driver)
-    residuals = _residuals(a._array, solution._array, right._array, rank, driver)
+    measured = m > n and (driver == "gels" or bool((rank == n).all()))
+    cutoff = 0.0 if driver == "gels" else float(rcond)
+    solution, residuals = _least_squares(a, right, cutoff, measured)
     return linalg_lstsq(
-        solution.squeeze(-1) if vector else solution, wrap(residuals), wrap(rank), wrap(singular)
+        solution.squeeze(-1) if vector else solution, residuals, wrap(rank), wrap(singular)
     )
 
 
@@ -146,11 +155,3 @@ def _rank_and_values(a: np.ndarray, rcond: float, driver: str) -> tuple[np.ndarr
     values = np.linalg.svd(a, compute_uv=False)
     rank = (values > rcond * values.max(-1, initial=0, keepdims=True)).sum(-1)
     return rank.astype(np.int64), values if driver in ("gelsd", "gelss") else nothing
-
-
-def _residuals(a: Any, x: Any, b: Any, rank: np.ndarray, driver: str) -> np.ndarray:
-    """Σ |A X - B|² over rows, where it says something: more rows than columns, full rank."""
-    m, n = a.shape[-2:]
-    if m <= n or (driver != "gels" and (rank != n).any()):
-        return np.empty(0, a.real.dtype)
-    return (np.abs(a @ x - b) ** 2).sum(-2)

@@ -1,4 +1,4 @@
-"""Norms of vectors and matrices, and what is measured with them: distance, condition, rank."""
+"""Norms of vectors and matrices, and what is measured with them: condition, rank."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def _spread(reduced: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
 
 def _norm_rule(
     g: Tensor, y: Tensor, input: Tensor, ord: float, dims: tuple, keepdim: bool
-) -> Tensor:
+) -> Tensor | None:
     """g · |x|ᵖ⁻¹ sign(x) / yᵖ⁻¹; 0 where the norm is 0, shared evenly among maxima for p = ∞."""
     g, y, x = _spread(g, dims, keepdim), _spread(y, dims, keepdim), input
     if ord == 0:
-        return x.new_zeros(x._array.shape)
+        return None
     if ord == 1:
         return x.sgn() * g
     if ord == 2:
@@ -222,12 +222,6 @@ def frobenius_norm(input, dim=(), keepdim=False):
 
 
 # ---------------------------------------------------------------- measured with norms
-
-
-@composite
-def dist(input, other, p=2):
-    """The norm of the difference."""
-    return vector_norm(input - other, p)
 
 
 @composite(inplace=True)

@@ -8,11 +8,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
 from .elementwise import bar
+from .linalg_checks import identity_for, square
 from .matmul import bmm, dot, matmul, mm, mv
 from .record import check_broadcast, composite, expose
 
@@ -21,9 +20,10 @@ expose(matmul, "linalg.matmul")
 # ---------------------------------------------------------------- beta · input + alpha · product
 
 
-def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
+def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     """beta · input + alpha · product; with beta = 0 input may hold NaN."""
-    _check_scales(name, product, beta, alpha)
+    if product.dtype.category == dtypes.INTEGER:
+        beta, alpha = int(beta), int(alpha)
     input = input.expand(product._array.shape)
     if alpha != 1:
         product = product * alpha
@@ -32,21 +32,10 @@ def _scaled_sum(name: str, input: Tensor, product: Tensor, beta: Any, alpha: Any
     return (input if beta == 1 else input * beta) + product
 
 
-def _check_scales(name: str, product: Tensor, beta: Any, alpha: Any) -> None:
-    """Integers cannot be scaled by fractions."""
-    if product.dtype.category <= dtypes.INTEGER:
-        for scale, value in (("beta", beta), ("alpha", alpha)):
-            if isinstance(value, float):
-                raise RuntimeError(
-                    f"For integral input tensors, argument {scale} must not be a floating point "
-                    f"number."
-                )
-
-
 @composite(inplace=True)
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta · input + alpha · (mat @ vec): (N, K) @ (K,) -> (N,)."""
-    return _scaled_sum("addmv", input, mv(mat, vec), beta, alpha)
+    return _scaled_sum(input, mv(mat, vec), beta, alpha)
 
 
 @composite(inplace=True)
@@ -60,19 +49,19 @@ def addr(input, vec1, vec2, *, beta=1, alpha=1):
     product = vec1.unsqueeze(1) * vec2
     if product.dtype is dtypes.bool_:
         return product if not (alpha and beta) else product | input
-    return _scaled_sum("addr", input, product, beta, alpha)
+    return _scaled_sum(input, product, beta, alpha)
 
 
 @composite(inplace=True)
 def addbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta · input + alpha · Σ batch1 @ batch2: (B, N, K), (B, K, M) -> (N, M)."""
-    return _scaled_sum("addbmm", input, bmm(batch1, batch2).sum(0), beta, alpha)
+    return _scaled_sum(input, bmm(batch1, batch2).sum(0), beta, alpha)
 
 
 @composite(inplace=True)
 def baddbmm(input, batch1, batch2, *, beta=1, alpha=1):
     """beta · input + alpha · (batch1 @ batch2): (B, N, K), (B, K, M) -> (B, N, M)."""
-    return _scaled_sum("baddbmm", input, bmm(batch1, batch2), beta, alpha)
+    return _scaled_sum(input, bmm(batch1, batch2), beta, alpha)
 
 
 # ---------------------------------------------------------------- two vectors
@@ -262,12 +251,9 @@ def chain_matmul(*matrices):
 @composite(names="torch.matrix_power Tensor.matrix_power linalg.matrix_power")
 def matrix_power(input, n):
     """A · A · ... · A, n times; the inverse's power for negative n, the identity for 0."""
-    from .linalg_checks import square
-
     square("linalg.matrix_power", input)
     if n == 0:
-        eye = np.eye(input._array.shape[-1], dtype=input._array.dtype)
-        return input.new_zeros(input._array.shape) + input.new_tensor(eye)
+        return identity_for(input)
     if n < 0:
         from .linalg_solve import inv
 
@@ -294,7 +280,9 @@ def linalg_diagonal(A, *, offset=0, dim1=-2, dim2=-1):
 @composite(names="linalg.vander")
 def linalg_vander(x, *, N=None):
     """Rows of powers 1, x, x², ..., xᴺ⁻¹."""
-    count = N if N is not None else x._array.shape[-1] if x._array.ndim else 0
+    if x._array.ndim == 0:
+        x = x.unsqueeze(0)
+    count = x._array.shape[-1] if N is None else N
     if x.dtype is dtypes.bool_:
         raise RuntimeError(
             "linalg.vander supports floating point, complex, and integer tensors, but got Bool"
