@@ -61,9 +61,14 @@ class Walk:
             self.deliver(edge, grad)
         previous, modes.grad = modes.grad, self.create_graph
         try:
+            plain = not self.points and not modes.anomaly
             for node in nodes:
                 buffer = self.pending.pop(node, None)
-                if buffer is not None:
+                if buffer is None:
+                    continue
+                if plain and node.notes is None:
+                    self.plain_step(node, buffer)
+                else:
                     self.step(node, buffer)
         finally:
             modes.grad = previous
@@ -80,6 +85,18 @@ class Walk:
                 useful.add(node)
         return [n for n in nodes if n in useful]
 
+    def plain_step(self, node: Node, grads: list) -> None:
+        """One node that nobody watches: most of them, so this road is kept short."""
+        results = node.backward(grads)
+        edges = node.edges
+        if len(results) != len(edges):
+            raise wrong_count(node, results)
+        if not self.keep:
+            node.release()
+        for edge, grad in zip(edges, results):
+            if edge is not None and grad is not None:
+                self.deliver(edge, grad, node)
+
     def step(self, node: Node, grads: list) -> None:
         """One node: hooks, gradient rule, hooks, deliveries."""
         notes = node.notes
@@ -89,10 +106,7 @@ class Walk:
             self._note_points(node, grads)
         results = self._call(node, grads)
         if len(results) != len(node.edges):
-            raise RuntimeError(
-                f"function {node.name()} returned an incorrect number of gradients "
-                f"(expected {len(node.edges)}, got {len(results)})"
-            )
+            raise wrong_count(node, results)
         if notes is not None:
             for hook in list(notes.get("hooks", {}).get("post", {}).values()):
                 replaced = hook(tuple(results), tuple(grads))
@@ -177,6 +191,14 @@ class Walk:
         else:
             np.add(before._array, grad._array, out=before._array)
             (before if before._root is None else before._root)._version += 1
+
+
+def wrong_count(node: Node, results: Sequence) -> RuntimeError:
+    """The error for a rule that gave more or fewer gradients than the node has edges."""
+    return RuntimeError(
+        f"function {node.name()} returned an incorrect number of gradients "
+        f"(expected {len(node.edges)}, got {len(results)})"
+    )
 
 
 def run_hooks(hooks: dict, grad: Tensor) -> Tensor:

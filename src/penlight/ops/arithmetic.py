@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import builtins
+import threading
 from typing import Any
+
+import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .elementwise import bar
 from .kinds import FLOATS, INTEGERS, need_tensor_first, need_tensors, unsupported
-from .record import binary, composite, result_dtype, to_float
+from .record import binary, composite, quiet, result_dtype, to_float
 
 Operand = Tensor | int | float | builtins.complex
 
@@ -76,7 +79,48 @@ def scaled(value: Operand, alpha: Any, operands: tuple[Operand, Operand]) -> Ope
     return mul(value, bool(alpha) if result is dtypes.bool_ else alpha)
 
 
-@composite(inplace=True)
+_CHUNK = 1 << 17  # elements of a scratch buffer: half a MiB of float32, which stays in the L2 cache
+_scratch = threading.local()
+
+
+def _add_scaled(x: np.ndarray, y: np.ndarray, alpha: float) -> None:
+    """x += alpha · y for arrays of one form, piece by piece through a buffer that stays in the cache."""
+    buffer = getattr(_scratch, x.dtype.char, None)
+    if buffer is None:
+        buffer = np.empty(_CHUNK, x.dtype)
+        setattr(_scratch, x.dtype.char, buffer)
+    factor = x.dtype.type(alpha)
+    x, y = x.reshape(-1), y.reshape(-1)
+    for start in range(0, x.size, _CHUNK):
+        part = y[start : start + _CHUNK]
+        product = np.multiply(part, factor, out=buffer[: part.size])
+        target = x[start : start + _CHUNK]
+        np.add(target, product, out=target)
+
+
+def _directly(sign: int) -> Any:
+    """add_ and sub_ without a temporary, where both tensors lie alike in memory."""
+
+    @quiet
+    def direct(self: Tensor, other: Operand, alpha: Any = 1) -> bool:
+        x = self._array
+        if not isinstance(other, Tensor) or type(alpha) not in (int, float):
+            return False
+        y = other._array
+        if y.dtype is not x.dtype or y.shape != x.shape:
+            return False
+        if not (x.flags.c_contiguous and y.flags.c_contiguous):
+            return False
+        if alpha == 1 or alpha == -1:
+            (np.add if alpha == sign else np.subtract)(x, y, out=x)
+        else:
+            _add_scaled(x, y, sign * alpha)
+        return True
+
+    return direct
+
+
+@composite(inplace=_directly(1))
 def add(input: Operand, other: Operand, *, alpha: Any = 1) -> Tensor:
     """input + alpha · other
 
@@ -87,7 +131,9 @@ def add(input: Operand, other: Operand, *, alpha: Any = 1) -> Tensor:
     return plain_add(input, scaled(other, alpha, (input, other)))
 
 
-@composite(names="torch.sub Tensor.sub torch.subtract Tensor.subtract", inplace=True)
+@composite(
+    names="torch.sub Tensor.sub torch.subtract Tensor.subtract", inplace=_directly(-1)
+)
 def sub(input: Operand, other: Operand, *, alpha: Any = 1) -> Tensor:
     """input - alpha · other"""
     return plain_sub(input, scaled(other, alpha, (input, other)))

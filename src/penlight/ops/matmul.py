@@ -48,7 +48,10 @@ C_NAMES = {
 )
 def product(xp, a, b, ta, tb):
     """The product of two matrices, each transposed if its flag says so: what every matrix gradient is made of."""
-    return xp.matmul(a.T if ta else a, b.T if tb else b)
+    a, b = a.T if ta else a, b.T if tb else b
+    if a.shape[1] == 1:  # an outer product: the weight gradient of a single example
+        return a * b
+    return xp.matmul(a, b)
 
 
 def _conj(t: Tensor) -> Tensor:
@@ -334,6 +337,10 @@ def linear(input, weight, bias=None):
     >>> torch.nn.functional.linear(torch.ones(2, 3), torch.ones(4, 3)).shape
     torch.Size([2, 4])
     """
+    if not isinstance(input, Tensor):
+        raise TypeError(
+            f"linear(): argument 'input' (position 1) must be Tensor, not {type(input).__name__}"
+        )
     x = input._array
     if weight._array.ndim != 2 or x.ndim < 2:
         out = matmul(input, weight.t())

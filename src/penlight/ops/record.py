@@ -30,10 +30,10 @@ def quiet(function: Callable) -> Callable:
     set here directly.
     """
 
-    def silently(*args: Any) -> Any:
+    def silently(*args: Any, **kwargs: Any) -> Any:
         token = _fp_state.set(_SILENT)
         try:
-            return function(*args)
+            return function(*args, **kwargs)
         finally:
             _fp_state.reset(token)
 
@@ -46,7 +46,7 @@ class Record:
     __slots__ = (
         "arity", "check", "defaults", "differentiable", "doc", "function", "grad", "joint",
         "meaning", "name", "names", "node", "params", "plans", "promote", "result", "sample",
-        "saves_input", "view",
+        "saves_input", "ufunc", "view",
     )  # fmt: skip
 
     def __init__(self, name: str, meaning: Callable, params: Sequence[str], **facets: Any):
@@ -61,6 +61,7 @@ class Record:
         self.sample = facets.get("sample")
         self.names = facets.get("names") or exposure(name)
         self.function: Any = None
+        self.ufunc = facets.get("ufunc")
         self._set_gradient(facets.get("grad"), facets.get("inputs", ()))
         node = facets.get("node") or camel(name) + "Backward0"
         self.node = type(node, (OpNode,), {"__slots__": (), "record": self})
@@ -370,21 +371,38 @@ TABLE: dict[str, Record] = {}  # op name -> record
 EXPOSED: dict[str, dict[str, Callable]] = {}  # namespace ("torch", "linalg", ...) -> name -> function
 
 
-def expose(function: Callable, names: str | Sequence[str], inplace: Record | bool = False) -> None:
-    """Makes `function` appear under dotted names: torch.x, Tensor.x, special.x, nn.functional.x."""
+def expose(
+    function: Callable, names: str | Sequence[str], inplace: Record | Callable | bool = False
+) -> None:
+    """Makes `function` appear under dotted names: torch.x, Tensor.x, special.x, nn.functional.x.
+
+    `inplace` asks for Tensor.x_ as well; a record or a `direct` function (see `in_place`) makes it cheaper.
+    """
     for dotted in names.split() if isinstance(names, str) else names:
         where, _, name = dotted.rpartition(".")
         if where == "Tensor":
             setattr(Tensor, name, function)
             if inplace:
                 record = inplace if isinstance(inplace, Record) else None
-                setattr(Tensor, name + "_", in_place(function, name + "_", record))
+                direct = inplace if callable(inplace) else None
+                setattr(Tensor, name + "_", in_place(function, name + "_", record, direct))
         else:
             EXPOSED.setdefault(where, {})[name] = function
 
 
-def in_place(function: Callable, name: str, record: Record | None = None) -> Callable:
-    """The in-place form of an op: compute, check that it fits, overwrite, adopt the history."""
+def in_place(
+    function: Callable,
+    name: str,
+    record: Record | None = None,
+    direct: Callable[..., bool] | None = None,
+) -> Callable:
+    """The in-place form of an op: compute, check that it fits, overwrite, adopt the history.
+
+    Where no history is involved, `direct(self, *args)` may write the result itself, without a temporary; it
+    says whether it did. A record whose meaning is a named array function has that by nature.
+    """
+    if direct is None and record is not None and record.ufunc is not None:
+        direct = _direct(record.ufunc)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         check_writable(self)
@@ -394,11 +412,45 @@ def in_place(function: Callable, name: str, record: Record | None = None) -> Cal
             source = wrap(self._array.copy() if keep else self._array)
             source._requires_grad, source._node = True, self._node
             source._slot = self._slot
+        elif direct is not None and self._array.dtype.kind == "f" and _plain(args):
+            if direct(self, *args, **kwargs):
+                return written(self)
         return assign(self, function(source, *args, **kwargs))
 
     method.__name__ = method.__qualname__ = name
     method.__doc__ = f"In-place form of :func:`{name[:-1]}`."
     return method
+
+
+def _plain(args: tuple) -> bool:
+    """Whether no argument brings a history along."""
+    return not modes.grad or not any(isinstance(a, Tensor) and a.requires_grad for a in args)
+
+
+def _direct(ufunc: Any) -> Callable[..., bool]:
+    """Writes ufunc(x) or ufunc(x, y) into a float x where y has the same type and a fitting shape."""
+
+    @quiet
+    def direct(self: Tensor, *args: Any) -> bool:
+        x = self._array
+        if len(args) == ufunc.nin - 1 == 0:
+            ufunc(x, out=x)
+            return True
+        if len(args) != 1 or ufunc.nin != 2:
+            return False
+        y = args[0]
+        if isinstance(y, Tensor):
+            y = y._array
+            if y.dtype is not x.dtype or (y.shape != x.shape and y.ndim):
+                return False
+        elif type(y) is int or type(y) is float:
+            y = x.dtype.type(y)
+        else:
+            return False
+        ufunc(x, y, out=x)
+        return True
+
+    return direct
 
 
 def assign(target: Tensor, value: Tensor) -> Tensor:
@@ -651,7 +703,7 @@ def unary(
     """
     compute = _resolve(meaning)
     record = Record(
-        name, compute, ("input",), doc=doc, node=node, sample=sample,
+        name, compute, ("input",), doc=doc, node=node, sample=sample, ufunc=_ufunc(meaning),
         grad=None if grad is None else {"input": grad},
         names=(tuple(names.split()) or exposure(name)) + tuple(also.split()),
     )  # fmt: skip
@@ -671,6 +723,12 @@ def unary(
     documented(call, name, doc, record)
     expose(call, record.names, record if inplace else False)
     return call
+
+
+def _ufunc(meaning: str | Callable) -> Any:
+    """The universal function a meaning names, if it does: it can write into its own operand."""
+    found = getattr(np, meaning) if isinstance(meaning, str) else None
+    return found if isinstance(found, np.ufunc) else None
 
 
 def _resolve(meaning: str | Callable) -> Callable:
@@ -714,6 +772,7 @@ def binary(
     compute = _resolve(meaning)
     record = Record(
         name, compute, ("input", "other"), doc=doc, node=node, sample=sample,
+        ufunc=_ufunc(meaning),
         grad=None if grad is None else dict(zip(("input", "other"), grad)),
         names=(tuple(names.split()) or exposure(name)) + tuple(also.split()),
     )  # fmt: skip
@@ -804,9 +863,12 @@ def check_broadcast(a: tuple[int, ...], b: tuple[int, ...]) -> None:
 
 
 def composite(
-    function: Callable | None = None, *, names: str = "", inplace: bool = False
+    function: Callable | None = None, *, names: str = "", inplace: bool | Callable = False
 ) -> Any:
-    """Exposes a plain function over tensors; `out=` and the in-place form are derived."""
+    """Exposes a plain function over tensors; `out=` and the in-place form are derived.
+
+    `inplace` may be the in-place form's `direct` function (see `in_place`).
+    """
     if function is None:
         return lambda f: composite(f, names=names, inplace=inplace)
     name = function.__name__.rstrip("_")

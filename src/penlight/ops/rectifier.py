@@ -12,7 +12,7 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from .filling import slopes_below_zero
 from .kinds import FLOATS, unsupported
-from .record import composite, expose, in_place, op, unary
+from .record import binary, composite, expose, in_place, op, unary
 
 
 def wide(x: Any, kernel: str) -> Any:
@@ -31,7 +31,15 @@ def _relu(xp: Any, x: Any) -> Any:
     return xp.maximum(x, x.dtype.type(0))
 
 
-relu = unary("relu", "max(x, 0)", _relu, lambda g, y: g * (y > 0), also="nn.functional.relu_")
+passed = binary(
+    "_passed",
+    "a where not b <= 0, else 0: the gradient of relu, and of itself",
+    lambda xp, a, b: xp.where(b <= 0, a.dtype.type(0), a),
+    (lambda g, b: passed(g, b), lambda b: b * 0),
+    inplace=False,
+)
+
+relu = unary("relu", "max(x, 0)", _relu, lambda g, y: passed(g, y))
 
 
 def _functional_relu(input: Tensor, inplace: bool = False) -> Tensor:

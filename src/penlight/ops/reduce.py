@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.memory import view_as_strided
 from ..core.tensor import Tensor, check_dim, wrap
 from .elementwise import bar
 from .kinds import FLOATS
@@ -69,11 +70,17 @@ def _integral(x: Any, dtype: np.dtype | None) -> Any:
 # ---------------------------------------------------------------- sum and mean
 
 _add_up = half_in_float32(
-    lambda xp, x, dims, keepdim: xp.sum(x, dims, keepdims=keepdim, dtype=x.dtype)
+    lambda xp, x, dims, keepdim: xp.add.reduce(x, dims, x.dtype, None, keepdim)
 )
 
 
-@op(grad={"input": lambda g, input_shape: g.expand(input_shape)}, node="SumBackward0")
+@op(grad={"value": lambda g: _sum_all(g, None)})
+def _filled(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
+    """A tensor of `shape` all of whose elements are the one 0-d `value`, in one place of memory."""
+    return view_as_strided(value, shape, (0,) * len(shape))
+
+
+@op(grad={"input": lambda g, input_shape: _filled(g, input_shape)}, node="SumBackward0")
 def _sum_all(xp: Any, input: Any, dtype: Any) -> Any:
     return _add_up(xp, _integral(input, dtype), None, False)
 
@@ -118,7 +125,7 @@ def count(shape: tuple[int, ...], dims: tuple[int, ...]) -> int:
 
 @half_in_float32
 def _average(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
-    return xp.sum(x, dims, keepdims=keepdim) / x.dtype.type(count(x.shape, dims))
+    return xp.add.reduce(x, dims, keepdims=keepdim) / x.dtype.type(count(x.shape, dims))
 
 
 def _mean(xp: Any, input: Any, dims: Any, keepdim: bool, dtype: Any) -> Any:
