@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .exact import Array, f32, f64, fma32, fma64, libm, log32, sincos32, sincos64
+from .exact import Array, f32, f64, fma32, fma64, libm, log32, near_halfway, sincos32, sincos64
 from .random import Generator
 
-BLOCK = 1 << 14  # elements at a time: what they need then stays in the cache
+BLOCK = 1 << 13  # elements at a time: what they need then stays in the cache
 DIGITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}  # bits of a significand
 
 
@@ -124,18 +124,19 @@ def _groups64(uniforms: Array, mean: float, std: float) -> None:
 
 def serial_normal(generator: Generator, n: int, mean: float = 0.0, std: float = 1.0) -> Array:
     """Normal numbers made two at a time; an odd one is kept in the generator for the next call."""
-    kept = [] if n == 0 or generator.next_normal is None else [generator.next_normal]
-    fresh = n - len(kept)
-    u = unit64(generator, fresh + fresh % 2)
-    radius = np.sqrt(-2 * libm(math.log1p, -u[1::2]))
-    sin, cos = sincos64(math.tau * u[0::2])
-    u[0::2] = radius * cos
-    u[1::2] = radius * sin
-    if kept:
-        u = np.concatenate((kept, u))
-    if n > 0:
-        generator.next_normal = float(u[-1]) if u.size > n else None
-    return fma64(u[:n], std, mean)
+    values = []
+    if n > 0 and generator.next_normal is not None:
+        values.append(generator.next_normal)
+        generator.next_normal = None
+    missing = n - len(values)
+    uniforms = iter(unit64(generator, missing + missing % 2).tolist())
+    for u1, u2 in zip(uniforms, uniforms, strict=True):
+        radius, angle = math.sqrt(-2 * math.log1p(-u2)), math.tau * u1
+        values.append(radius * math.cos(angle))
+        values.append(radius * math.sin(angle))
+    if len(values) > n:
+        generator.next_normal = values.pop()
+    return fma64(np.array(values, f64), std, mean)
 
 
 def log_normal(generator: Generator, n: int, dtype: np.dtype, mean: float, std: float) -> Array:
@@ -153,7 +154,14 @@ def _exp(x: float) -> float:
 
 def exponential(generator: Generator, n: int, dtype: np.dtype, rate: float) -> Array:
     """-log(1 - u) / rate."""
-    return round_to(-1.0 / rate * libm(math.log1p, -unit64(generator, n)), dtype)
+    u = unit64(generator, n)
+    if dtype == f64:
+        return -1.0 / rate * libm(math.log1p, -u)
+    values = -1.0 / rate * np.log1p(-u)
+    unsure = near_halfway(values)
+    if unsure.any():
+        values[unsure] = -1.0 / rate * libm(math.log1p, -u[unsure])
+    return round_to(values, dtype)
 
 
 def cauchy(generator: Generator, n: int, dtype: np.dtype, median: float, sigma: float) -> Array:

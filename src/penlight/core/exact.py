@@ -80,16 +80,14 @@ def _two_product(a: Array, b: float) -> tuple[Array, Array]:
 # ---------------------------------------------------------------- float32: Cephes polynomials
 
 
-def _f32(*numbers: float) -> tuple[float, ...]:
-    return tuple(float(f32(number)) for number in numbers)
-
-
-LOG = _f32(
+LOG = (
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )  # fmt: skip
-SIN = _f32(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
-COS = _f32(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
+SIN = -1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1
+COS = 2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2
+LOG, SIN, COS = (tuple(f64(f32(c)) for c in polynomial) for polynomial in (LOG, SIN, COS))
+EXPONENT_BIAS, MANTISSA, HALF_BITS = i32(126), i32(0x7FFFFF), i32(0x3F000000)
 SQRT_HALF = f32(0.707106781186547524)
 LN2_HIGH, LN2_LOW = f32(0.693359375), f32(-2.12194440e-4)
 FOUR_OVER_PI = f32(1.27323954473516)
@@ -97,37 +95,46 @@ FOUR_OVER_PI = f32(1.27323954473516)
 QUARTER_PI = f32(-0.78515625), f32(-2.4187564849853515625e-4), f64(f32(-3.77489497744594108e-8))
 
 
-def _horner(coefficients: tuple[float, ...], x: Array) -> Array:
-    """The polynomial at x (float64), each step a fused multiply-add rounded to float32."""
-    y = (x * coefficients[0] + coefficients[1]).astype(f32)
-    for c in coefficients[2:]:
-        y = (y * x + c).astype(f32)
-    return y
+def _horner(coefficients: tuple[np.float64, ...], x: Array) -> Array:
+    """The polynomial at x (float64), each step a multiply-add rounded to float32."""
+    step = x * coefficients[0]
+    for c in coefficients[1:-1]:
+        step += c
+        np.multiply(x, step.astype(f32), out=step)
+    step += coefficients[-1]
+    return step.astype(f32)
 
 
 def log32(x: Array) -> Array:
     """Natural logarithm of positive, normal float32 numbers."""
     bits = x.view(i32)
-    exponent = ((bits >> 23) - 126).astype(f32)
-    x = ((bits & 0x7FFFFF) | 0x3F000000).view(f32)  # x = mantissa in [1/2, 1)
+    exponent = ((bits >> 23) - EXPONENT_BIAS).astype(f32)
+    x = (bits & MANTISSA | HALF_BITS).view(f32)  # x = mantissa in [1/2, 1)
     below = x < SQRT_HALF
     exponent -= below
     doubled = x * below
-    x = x - f32(1)
+    x -= 1
     x += doubled  # now √½ - 1 <= x < √2 - 1, and the logarithm is log(1 + x) + exponent·log 2
+    wide = x.astype(f64)
+    y = _horner(LOG, wide)
+    y *= x
     square = x * x
-    y = _horner(LOG, x.astype(f64))
-    y = ((y * x) * square.astype(f64) + exponent * LN2_LOW).astype(f32)
-    y -= square * f32(0.5)
+    np.multiply(y, square, out=wide, dtype=f64)
+    wide += exponent * LN2_LOW
+    y = wide.astype(f32)
+    square *= 0.5
+    y -= square
     y += x
-    y += exponent * LN2_HIGH
+    exponent *= LN2_HIGH
+    y += exponent
     return y
 
 
 def sincos32(x: Array) -> tuple[Array, Array]:
     """Sine and cosine of float32 numbers in [0, 2π]."""
     octant = (x * FOUR_OVER_PI).astype(i32)
-    octant = (octant + 1) & ~1
+    octant += 1
+    octant &= ~1
     k = octant.astype(f32)
     x = x + k * QUARTER_PI[0]
     x += k * QUARTER_PI[1]
@@ -135,10 +142,16 @@ def sincos32(x: Array) -> tuple[Array, Array]:
     square = x * x
     wide = square.astype(f64)
     cos = _horner(COS, wide)
-    cos = ((cos * square) * wide - square * f32(0.5)).astype(f32)
-    cos += f32(1)
+    cos *= square
     sin = _horner(SIN, wide)
-    sin = ((sin * square) * x.astype(f64) + x).astype(f32)
+    sin *= square
+    wide *= cos
+    wide -= square * 0.5
+    cos = wide.astype(f32)
+    cos += 1
+    np.multiply(sin, x, out=wide, dtype=f64)
+    wide += x
+    sin = wide.astype(f32)
     # Every other quarter turn swaps the two; the half turns decide the signs.
     sin_bits, cos_bits = sin.view(i32), cos.view(i32)
     swap = (sin_bits ^ cos_bits) & -((octant >> 1) & 1)
@@ -158,6 +171,12 @@ def libm(function: Callable[[float], float], x: Array) -> Array:
     NumPy's vector versions differ from it in the last bit for a few arguments in a thousand.
     """
     return np.fromiter(map(function, x.tolist()), f64, x.size)
+
+
+def near_halfway(x: Array) -> Array:
+    """Which float64 numbers could round to another float32 if their last few bits were others."""
+    distance = (x.view(np.int64) & 0x1FFFFFFF) - 0x10000000
+    return (np.abs(distance) < 16) | (np.abs(x) < 1e-30)
 
 
 def sincos64(x: Array) -> tuple[Array, Array]:

@@ -43,17 +43,17 @@ class Generator:
 
     def __init__(self, device: device | str = CPU):
         self.device = resolve(device)
+        self._bits: np.random.MT19937 | None = None  # made at the first draw: its import is slow
         self.next_normal: float | None = None  # a normal deviate that was drawn along with another
         self._next_float: float | None = None  # unused on the CPU, but part of a saved state
         self._reseed(DEFAULT_SEED)
 
     def _reseed(self, seed: int) -> None:
         self._seed = seed
-        self._bits: np.random.MT19937 | None = (
-            None  # made at the first draw: numpy.random loads slowly
-        )
         self._fresh = True
         self.next_normal = self._next_float = None
+        if self._bits is not None:
+            self._bits._legacy_seeding(seed & 0xFFFFFFFF)
 
     def _engine(self) -> np.random.MT19937:
         if self._bits is None:
