@@ -46,8 +46,8 @@ def need_tensor_first(name: str) -> Callable:
             raise TypeError(
                 f"{name}() received an invalid combination of arguments - got "
                 f"({type(input).__name__}, {type(other).__name__}), but expected one of:\n * "
-                "(Tensor input, Tensor other, *, Tensor out = None)\n * (Tensor input, Number other, *, "
-                "Tensor out = None)\n"
+                "(Tensor input, Tensor other, *, Tensor out = None)\n * (Tensor input, Number "
+                "other, *, Tensor out = None)\n"
             )
 
     return check

@@ -78,7 +78,15 @@ def msort(input: Tensor) -> Tensor:
     result=return_type("topk", "values indices"), node="TopkBackward0",
 )  # fmt: skip
 def _topk(xp: Any, input: Any, k: int, dim: int, largest: bool) -> Any:
-    where = order(xp, input, dim, largest)
+    n = input.shape[dim] if input.ndim else 1
+    if 8 * k > n:
+        where = order(xp, input, dim, largest)
+    else:  # few of many: separate them first, then sort only those
+        found = xp.argpartition(input, n - 1 - k if largest else k, dim)
+        where = xp.take(found, np.arange(n - k, n) if largest else np.arange(k), dim)
+        where.sort(dim)
+        inner = order(xp, xp.take_along_axis(input, where, dim), dim, largest)
+        where = xp.take_along_axis(where, inner, dim)
     if input.ndim:
         where = xp.take(where, np.arange(k), dim)
     return taken(xp, input, where, dim), where

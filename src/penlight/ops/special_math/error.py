@@ -37,7 +37,7 @@ _ERF_FLOAT32 = (
     (2.050037814e-6, 2.84872023e-4, 3.765413859e-3, 0.05274808579, 0.1904025679, 1.128379146),
     (3.809064163e-5, 1.162474628e-3, 0.01496881844, 0.1141073884, 0.5020726252, 1.0),
 )
-_BLOCK = 8192  # elements whose intermediate results stay in a core's cache
+_BLOCK = 32768  # elements whose intermediate results stay in a core's cache
 
 _SQRT2 = math.sqrt(2.0)
 _SQRT_PI = math.sqrt(math.pi)
