@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import threading
 from typing import Any
 
 import numpy as np
@@ -79,25 +78,6 @@ def scaled(value: Operand, alpha: Any, operands: tuple[Operand, Operand]) -> Ope
     return mul(value, bool(alpha) if result is dtypes.bool_ else alpha)
 
 
-_CHUNK = 1 << 17  # elements of a scratch buffer: half a MiB of float32, which stays in the L2 cache
-_scratch = threading.local()
-
-
-def _add_scaled(x: np.ndarray, y: np.ndarray, alpha: float) -> None:
-    """x += alpha · y for arrays of one form, piece by piece through a buffer that stays in the cache."""
-    buffer = getattr(_scratch, x.dtype.char, None)
-    if buffer is None:
-        buffer = np.empty(_CHUNK, x.dtype)
-        setattr(_scratch, x.dtype.char, buffer)
-    factor = x.dtype.type(alpha)
-    x, y = x.reshape(-1), y.reshape(-1)
-    for start in range(0, x.size, _CHUNK):
-        part = y[start : start + _CHUNK]
-        product = np.multiply(part, factor, out=buffer[: part.size])
-        target = x[start : start + _CHUNK]
-        np.add(target, product, out=target)
-
-
 def _directly(sign: int) -> Any:
     """add_ and sub_ without a temporary, where both tensors lie alike in memory."""
 
@@ -109,12 +89,10 @@ def _directly(sign: int) -> Any:
         y = other._array
         if y.dtype is not x.dtype or y.shape != x.shape:
             return False
-        if not (x.flags.c_contiguous and y.flags.c_contiguous):
-            return False
         if alpha == 1 or alpha == -1:
             (np.add if alpha == sign else np.subtract)(x, y, out=x)
         else:
-            _add_scaled(x, y, sign * alpha)
+            np.add(x, y * x.dtype.type(sign * alpha), out=x)
         return True
 
     return direct
