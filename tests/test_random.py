@@ -385,6 +385,8 @@ ERRORS = {
     "randperm half": lambda T: T.randperm(3000, dtype=T.float16),
     "randperm float": lambda T: T.randperm(2.5),
     "rand size": lambda T: T.rand(2.5),
+    "negative size": lambda T: T.rand(2, -1),
+    "negative n": lambda T: T.randperm(-1),
     "rand_like": lambda T: T.rand_like(3),
     "multinomial rank": lambda T: T.multinomial(T.ones(2, 2, 2), 1),
     "multinomial none": lambda T: T.multinomial(T.ones(3), 0),

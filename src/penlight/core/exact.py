@@ -80,13 +80,17 @@ def _two_product(a: Array, b: float) -> tuple[Array, Array]:
 # ---------------------------------------------------------------- float32: Cephes polynomials
 
 
-LOG = (
+def _coefficients(*numbers: float) -> tuple[np.float64, ...]:
+    """Numbers rounded to float32."""
+    return tuple(f64(f32(number)) for number in numbers)
+
+
+LOG = _coefficients(
     7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1,
     -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1,
 )  # fmt: skip
-SIN = -1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1
-COS = 2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2
-LOG, SIN, COS = (tuple(f64(f32(c)) for c in polynomial) for polynomial in (LOG, SIN, COS))
+SIN = _coefficients(-1.9515295891e-4, 8.3321608736e-3, -1.6666654611e-1)
+COS = _coefficients(2.443315711809948e-5, -1.388731625493765e-3, 4.166664568298827e-2)
 EXPONENT_BIAS, MANTISSA, HALF_BITS = i32(126), i32(0x7FFFFF), i32(0x3F000000)
 SQRT_HALF = f32(0.707106781186547524)
 LN2_HIGH, LN2_LOW = f32(0.693359375), f32(-2.12194440e-4)

@@ -55,7 +55,7 @@ def _drop(
         else:
             wide = _wide(scale)
             scale *= scale.dtype.type(wide(1) / wide(1 - p))
-    kept = input.mul_(wrap(scale)) if inplace else input * wrap(scale)  # type: ignore[attr-defined]
+    kept = input.mul_(wrap(scale)) if inplace else input * wrap(scale)  # type: ignore
     return kept if shift is None else kept.add_(wrap(shift))
 
 

@@ -82,8 +82,13 @@ def sizes(function: str, size: tuple, kwargs: dict) -> tuple[int, ...]:
     if kwargs:
         raise TypeError(f"{function}() got an unexpected keyword argument '{next(iter(kwargs))}'")
     shape = ints(function, "size", size)
-    if any(n < 0 for n in shape):
-        raise RuntimeError(f"{function}: Dimension size must be non-negative.")
+    for n in shape:
+        if n < 0:
+            raise RuntimeError(
+                "zeros: Dimension size must be non-negative."
+                if function == "zeros"
+                else f"Trying to create tensor with negative dimension {n}: {list(shape)}"
+            )
     return shape
 
 

@@ -16,7 +16,7 @@ from ..core.memory import empty_as
 from ..core.random import Generator
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
-from .creation import factory, sizes
+from .factory import factory, sizes
 from .filling import (
     bernoulli_each,
     bernoulli_values,

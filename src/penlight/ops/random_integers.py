@@ -16,7 +16,7 @@ from ..core.memory import empty_as
 from ..core.random import Generator, check_generator
 from ..core.tensor import Tensor
 from .arguments import need_tensor
-from .creation import factory, sizes
+from .factory import factory, sizes
 from .filling import C_NAMES, fills, need_float, pour
 
 LOWEST = -(2**63)
