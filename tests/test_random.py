@@ -268,6 +268,11 @@ def test_fork_rng():
     assert inside.tolist() != penlight.rand(3).tolist()
 
 
+def test_every_name_of_torch_random_is_there():
+    for name in torch.random.__all__:
+        assert callable(getattr(penlight.random, name))
+
+
 def test_seed_is_new_each_time():
     g = penlight.Generator()
     first, second = g.seed(), g.seed()

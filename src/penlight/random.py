@@ -18,4 +18,9 @@ __all__ = [
     "manual_seed",
     "seed",
     "set_rng_state",
+    "thread_safe_generator",
 ]
+
+
+def thread_safe_generator() -> None:
+    """None: use the default generator. Workers are processes here, each has its own."""
