@@ -29,13 +29,13 @@ def scaled_dot_product_attention(
     A bool mask (*, L, S) is True where a key may be seen; a float mask is added. `is_causal` lets
     query l see keys up to l. With `enable_gqa`, key and value may have fewer heads that divide H.
     """
-    if query.dim() < 2 or key.dim() < 2 or value.dim() < 2:
+    ranks = query.dim(), key.dim(), value.dim()
+    if min(ranks) < 2:
         raise RuntimeError(
-            "scaled_dot_product_attention: Expected query, key, and value to all be at least 2 "
-            f"dimensional, but got Query dim: {query.dim()}, Key dim: {key.dim()} and Value dim: "
-            f"{value.dim()} instead."
+            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
+            "{} key.dim: {} and value.dim: {} instead.".format(*ranks)
         )
-    if is_causal and attn_mask is not None:
+    if is_causal and attn_mask is not None and ranks[0] != 4:
         raise RuntimeError(
             "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
             "is_causal=True"
@@ -43,27 +43,30 @@ def scaled_dot_product_attention(
     if enable_gqa:
         key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
         value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
-    if is_causal:
-        attn_mask = ones(query.size(-2), key.size(-2), dtype=dtypes.bool_).tril()
     scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
     scores = (query * scale) @ key.transpose(-2, -1)  # (*, H, L, S)
-    weights = _masked_softmax(scores, attn_mask)
+    masks = [] if attn_mask is None else [attn_mask]
+    if is_causal:
+        masks.append(ones(*scores.shape[-2:], dtype=dtypes.bool_).tril())
+    weights = _masked_softmax(scores, masks)
     if dropout_p > 0.0:
         weights = dropout(weights, dropout_p)
     return weights @ value
 
 
-def _masked_softmax(scores: Tensor, mask: Tensor | None) -> Tensor:
+def _masked_softmax(scores: Tensor, masks: list[Tensor]) -> Tensor:
     """softmax over the keys; a query that sees none gets zeros."""
-    if mask is None:
-        return scores.softmax(-1)
-    if mask.dtype is dtypes.bool_:
-        scores = scores.masked_fill(~mask, -math.inf)
-    else:
-        scores = scores + mask
-    blind = (scores == -math.inf).all(-1, keepdim=True)
+    for mask in masks:
+        if mask.dtype is dtypes.bool_:
+            scores = scores.masked_fill(~mask, -math.inf)
+        else:
+            scores = scores + mask
     weights = scores.softmax(-1)
-    return weights.masked_fill(blind, 0.0) if blind.any() else weights
+    if masks:
+        blind = (scores == -math.inf).all(-1, keepdim=True)
+        if blind.any():
+            weights = weights.masked_fill(blind, 0.0)
+    return weights
 
 
 def canonical_mask(

@@ -13,6 +13,7 @@ from .. import functional as F
 from .. import init
 from ..module import Module
 from ..parameter import fresh
+from .attention import MultiheadAttention  # noqa: F401 (PyTorch keeps it here)
 from .utils import shown
 
 

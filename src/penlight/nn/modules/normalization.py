@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...core.tensor import Tensor
+from ...ops.creation import tensor
 from .. import functional as F
 from .. import init
 from ..advice import show
@@ -188,7 +189,30 @@ class LocalResponseNorm(Module):
 
 
 class CrossMapLRN2d(LocalResponseNorm):
-    """`LocalResponseNorm` of (N, C, H, W) under its old name."""
+    """`LocalResponseNorm` of (N, C, H, W) with the windows of Lua Torch: (size - 1) / 2 channels on
+    either side, and those that were among the first stay in one step longer.
+    """
 
     def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
         super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """The normalised input."""
+        if input.dim() != 4:
+            raise ValueError(f"CrossMapLRN2d: Expected input to be 4D, got {input.dim()}D instead.")
+        window = tensor(self._windows(input.size(1)), dtype=input.dtype)  # (C, C)
+        sums = ((input * input).movedim(1, -1) @ window.t()).movedim(-1, 1)
+        return input * (self.k + self.alpha / self.size * sums).pow(-self.beta)
+
+    def _windows(self, channels: int) -> list[list[int]]:
+        """For each channel, which ones are summed."""
+        reach = (self.size + 1) // 2
+        rows = [[int(j < reach) for j in range(channels)]]
+        for c in range(1, channels):
+            row = rows[-1].copy()
+            if c + reach - 1 < channels:
+                row[c + reach - 1] += 1
+            if c > reach:
+                row[c - reach] -= 1
+            rows.append(row)
+        return rows
