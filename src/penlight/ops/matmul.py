@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from ..core.tensor import Tensor
+from .kinds import FLOATS
 from .record import composite, op
 
 
@@ -27,6 +28,13 @@ C_NAMES = {
     "int64": "long", "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char",
     "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
+
+
+def matmul_array(xp: Any, a: Any, b: Any) -> Any:
+    """a @ b. 16-bit floats are added up as float32 and rounded once, as PyTorch does."""
+    if a.dtype.itemsize == 2 and a.dtype.kind in FLOATS:
+        return xp.matmul(a.astype(xp.float32), b.astype(xp.float32)).astype(a.dtype)
+    return xp.matmul(a, b)
 
 
 @op(
@@ -51,7 +59,7 @@ def product(xp, a, b, ta, tb):
     a, b = a.T if ta else a, b.T if tb else b
     if a.shape[1] == 1:  # an outer product: the weight gradient of a single example
         return a * b
-    return xp.matmul(a, b)
+    return matmul_array(xp, a, b)
 
 
 def _conj(t: Tensor) -> Tensor:
@@ -87,7 +95,7 @@ def mm(xp, input, mat2):
     tensor([[3.],
             [3.]])
     """
-    return xp.matmul(input, mat2)
+    return matmul_array(xp, input, mat2)
 
 
 def _fits_bmm(input: Tensor, mat2: Tensor) -> None:
@@ -110,7 +118,7 @@ def _fits_bmm(input: Tensor, mat2: Tensor) -> None:
 )
 def bmm(xp, input, mat2):
     """Products of matrices in a batch: (B, N, K) @ (B, K, M) -> (B, N, M)."""
-    return xp.matmul(input, mat2)
+    return matmul_array(xp, input, mat2)
 
 
 def _fits_mv(input: Tensor, vec: Tensor) -> None:
@@ -132,7 +140,7 @@ def _fits_mv(input: Tensor, vec: Tensor) -> None:
 )
 def mv(xp, input, vec):
     """Matrix times vector: (N, K) @ (K,) -> (N,)."""
-    return xp.matmul(input, vec)
+    return matmul_array(xp, input, vec)
 
 
 def _fits_dot(input: Tensor, tensor: Tensor) -> None:
@@ -161,7 +169,7 @@ def _fits_dot(input: Tensor, tensor: Tensor) -> None:
 )
 def dot(xp, input, tensor):
     """Sum of the products of two vectors' elements."""
-    return xp.dot(input, tensor)
+    return matmul_array(xp, input, tensor)
 
 
 def _times(g: Tensor, factor: Any) -> Tensor:
@@ -206,7 +214,7 @@ def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any
 )
 def addmm(xp, input, mat1, mat2, *, beta=1, alpha=1):
     """beta · input + alpha · (mat1 @ mat2); input broadcasts to (N, M)."""
-    out = xp.matmul(mat1, mat2)
+    out = matmul_array(xp, mat1, mat2)
     if alpha != 1:
         out *= out.dtype.type(alpha)
     if beta == 0:
@@ -314,7 +322,7 @@ _LINEAR_GRAD = {
 )
 def _linear(xp, input, weight):
     """x Wᵀ of matrices: x (N, I), W (O, I). One op, so that no transposed copy is ever made."""
-    return xp.matmul(input, weight.T)
+    return matmul_array(xp, input, weight.T)
 
 
 @op(
@@ -325,7 +333,7 @@ def _linear(xp, input, weight):
 )
 def _linear_bias(xp, input, weight, bias):
     """x Wᵀ + b of matrices."""
-    out = xp.matmul(input, weight.T)
+    out = matmul_array(xp, input, weight.T)
     return xp.add(out, bias, out=out)
 
 
