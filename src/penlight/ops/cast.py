@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 
-from ..core.dtype import COMPLEX32_NP
+from ..core.dtype import COMPLEX32_NP, float8_e4m3fn
 
 
 @functools.cache  # as in PyTorch, once per process
@@ -48,4 +48,6 @@ def cast(array: np.ndarray, target: np.dtype, copy: bool = False) -> np.ndarray:
         if source.kind == "c" and target.kind not in "cb":
             _warn_discarded()
             array = array.real
+        if target == float8_e4m3fn.np:  # has no infinity: what is too large becomes the largest
+            array = np.clip(array, -448, 448)
         return array.astype(target)

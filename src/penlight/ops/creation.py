@@ -219,7 +219,7 @@ def zero(xp, input):
 def _check_fill(input: Tensor, value: Any) -> None:
     if isinstance(value, Tensor) and value._array.ndim:
         raise RuntimeError(
-            "fill only supports 0-dimension value tensor but got tensor with "
+            "fill_ only supports 0-dimension value tensor but got tensor with "
             f"{value._array.ndim} dimensions."
         )
 

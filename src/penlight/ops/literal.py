@@ -183,8 +183,8 @@ def check_foreign(array: np.ndarray) -> None:
     if kind not in dtypes._BY_NP:
         raise TypeError(
             f"can't convert np.ndarray of type numpy.{kind.type.__name__}. The only supported "
-            "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, int8, "
-            "uint64, uint32, uint16, uint8, and bool."
+            "types are: float64, float32, float16, complex64, complex128, int64, int32, int16, "
+            "int8, uint64, uint32, uint16, uint8, and bool."
         )
     if any(stride < 0 for stride in array.strides):
         raise ValueError(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.exact import fma64
 from ..core.tensor import Tensor
 from .cast import cast
 from .factory import factory, np_dtype
@@ -142,29 +143,39 @@ def _spaced(function: str, start: Any, end: Any, steps: Any, dtype: Any) -> tupl
         dtype = dtypes.get_default_dtype()
         dtype = dtype.to_complex() if is_complex else dtype
     if is_complex and not dtype.is_complex:
+        inferred = {4: "c10::complex<float>", 8: "c10::complex<double>"}.get(
+            dtypes.get_default_dtype().itemsize, "c10::complex<c10::Half>"
+        )
         raise RuntimeError(
-            f"torch.{function}(): inferred dtype {dtype.to_complex()} can't be safely cast to "
-            f"passed dtype {dtype}"
+            f"torch.{function}(): inferred dtype {inferred} can't be safely cast to passed dtype "
+            f"{dtype.scalar_name}"
         )
     return _from_both_ends(start, end, steps, dtype), dtype
 
 
 def _from_both_ends(start: Any, end: Any, steps: int, dtype: dtypes.dtype) -> np.ndarray:
-    """The first half counted from the start, the second from the end, so that both are exact."""
-    if steps == 1:
-        return np.array([start])
+    """The first half counted from the start, the second from the end, so that both are exact.
+
+    PyTorch rounds product and sum together (a fused multiply-add); whole points it computes in
+    float64.
+    """
     if dtype.category == dtypes.INTEGER:
-        start, end = int(start), int(end)
-        work = np.float32  # PyTorch computes whole points with a float32 step
+        start, end, kind = int(start), int(end), np.dtype(np.float64)
     else:
-        work = dtype.np if dtype in _EXACT else np.float64
-    step = np.divide(end - start, max(steps - 1, 1), dtype=work)
-    at = np.arange(steps)
-    points = np.where(at < steps // 2, start + step * at, end - step * (steps - 1 - at))
-    return points
-
-
-_EXACT = (dtypes.float32, dtypes.float64, dtypes.complex64, dtypes.complex128)
+        kind = dtype.np
+    first, last = (cast(np.asarray(value), kind) for value in (start, end))
+    if steps == 1:
+        return first[None]
+    step = (last - first) / cast(np.asarray(max(steps - 1, 1)), kind)
+    up, down = np.arange(steps // 2), np.arange(steps - steps // 2 - 1, -1, -1)
+    if kind == np.float64:
+        parts = fma64(up.astype(kind), step, first), fma64(down.astype(kind), -step, last)
+    else:
+        if kind == np.float32:  # in float64 the product is exact
+            first, last, step = (value.astype(np.float64) for value in (first, last, step))
+        up, down = up.astype(first.real.dtype), down.astype(first.real.dtype)
+        parts = first + step * up, last - step * down
+    return np.concatenate(parts)
 
 
 @factory("torch.linspace")

@@ -110,9 +110,9 @@ def share_memory_(self: Tensor) -> Tensor:
 
 def is_shared(self: Tensor) -> bool:
     """Whether the memory is shared with processes forked from this one."""
-    owner = self._array
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
+    owner: Any = self._array
+    while isinstance(owner, (np.ndarray, memoryview)):
+        owner = owner.base if isinstance(owner, np.ndarray) else owner.obj
     return type(owner).__name__ == "mmap"
 
 
