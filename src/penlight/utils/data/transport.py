@@ -162,9 +162,7 @@ def _map(file: int, size: int) -> memoryview:
 
     A map holds a descriptor as long as it lives; whoever keeps thousands of batches would run out.
     """
-    import resource
-
-    if file > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2:
+    if _descriptors_run_short(file):
         copy = memoryview(bytearray(size))
         offset = 0
         while offset < size:
@@ -172,6 +170,14 @@ def _map(file: int, size: int) -> memoryview:
         return copy
     populate = getattr(mmap, "MAP_POPULATE", 0)
     return memoryview(mmap.mmap(file, size, flags=mmap.MAP_SHARED | populate))
+
+
+def _descriptors_run_short(file: int) -> bool:
+    import resource
+
+    lowest_free = os.dup(file)
+    os.close(lowest_free)
+    return lowest_free > resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2
 
 
 def _read(end: socket.socket, size: int) -> bytes:
