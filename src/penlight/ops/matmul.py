@@ -214,12 +214,15 @@ def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any
 )
 def addmm(xp, input, mat1, mat2, *, beta=1, alpha=1):
     """beta · input + alpha · (mat1 @ mat2); input broadcasts to (N, M)."""
-    out = matmul_array(xp, mat1, mat2)
+    kind = mat1.dtype
+    if kind.itemsize == 2 and kind.kind in FLOATS:  # rounded once, at the end
+        input, mat1, mat2 = (x.astype(xp.float32) for x in (input, mat1, mat2))
+    out = xp.matmul(mat1, mat2)
     if alpha != 1:
         out *= out.dtype.type(alpha)
-    if beta == 0:
-        return out
-    return xp.add(out, input if beta == 1 else input * input.dtype.type(beta), out=out)
+    if beta != 0:
+        out += input if beta == 1 else input * input.dtype.type(beta)
+    return out.astype(kind, copy=False)
 
 
 @composite
