@@ -60,7 +60,7 @@ class TestTrain:
 
     def test_tells_what_it_does(self, trained):
         _, out = trained
-        assert re.match(r"device: cpu, \d+ threads\ndata: digits, 1442 images to train", out)
+        assert re.match(r"device: cpu, 1 thread\ndata: digits, 1442 images to train", out)
         assert "(0): Linear(in_features=784, out_features=512, bias=True)" in out
         assert "\n669,706 parameters\nAdam, lr 0.002, batch 64, 2 epochs, seed 0\n" in out
         epochs = re.findall(r"epoch +(\d)/2  loss \d\.\d{4}  accuracy +[\d.]+ %  test", out)

@@ -45,6 +45,13 @@ def penlight() -> None:
 @click.option("--optimizer", default="Adam", show_default=True, help="Any of penlight.optim.")
 @click.option("--seed", default=0, show_default=True, type=int)
 @click.option(
+    "--threads",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Threads of a matrix product; more pay for large networks.",
+)
+@click.option(
     "--augment/--no-augment",
     default=True,
     show_default=True,

@@ -74,6 +74,7 @@ def _new_folder(wanted: Path | None, data: str) -> Path:
 
 
 def _train(trainer: Trainer, folder: Path) -> int:
+    penlight.set_num_threads(trainer.options["threads"])  # the last bits depend on their number
     _introduce(trainer)
     with _progress(trainer) as (on_step, on_epoch), trainer.stopped_by_interrupt():
         finished = trainer.run(folder, on_step, on_epoch)
@@ -93,7 +94,8 @@ def _introduce(trainer: Trainer) -> None:
     data, options = trainer.data, trainer.options
     device = next(trainer.model.parameters()).device
     count = sum(p.numel() for p in trainer.model.parameters())
-    click.echo(f"device: {device}, {penlight.get_num_threads()} threads")
+    threads = penlight.get_num_threads()
+    click.echo(f"device: {device}, {threads} thread{'s' if threads > 1 else ''}")
     size = "×".join(map(str, data.shape))
     click.echo(
         f"data: {options['data']}, {len(data.train)} images to train, {len(data.test)} to test, "

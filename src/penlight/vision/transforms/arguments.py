@@ -9,11 +9,14 @@ from typing import Any
 
 import penlight
 from penlight import Tensor
+from penlight.core import draws
+from penlight.core.random import default_generator
 
 
 def uniform(low: float, high: float) -> float:
     """One number from penlight's generator, uniform in [low, high)."""
-    return penlight.empty(1).uniform_(low, high).item()
+    dtype = penlight.get_default_dtype().np
+    return draws.uniform(default_generator, 1, dtype, low, high).item()
 
 
 def randint(low: int, high: int) -> int:
@@ -73,5 +76,5 @@ def random_boxes(
     low, high = penlight.log(penlight.tensor(ratio)).tolist()
     for _ in range(10):
         share = area * uniform(scale[0], scale[1])
-        aspect = penlight.exp(penlight.empty(1).uniform_(low, high)).item()
+        aspect = penlight.exp(penlight.tensor(uniform(low, high))).item()
         yield round(math.sqrt(share * aspect)), round(math.sqrt(share / aspect))

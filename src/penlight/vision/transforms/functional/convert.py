@@ -10,6 +10,7 @@ from PIL import Image
 
 import penlight
 from penlight import Tensor
+from penlight.core.tensor import wrap
 
 from .image import max_value
 
@@ -41,10 +42,12 @@ def to_tensor(pic: Image.Image | np.ndarray) -> Tensor:
             array = array * np.uint8(255)
     else:
         raise TypeError(f"pic should be PIL Image or ndarray. Got {type(pic)}")
-    img = penlight.from_numpy(np.array(array.transpose(2, 0, 1), order="C"))  # (C, H, W)
-    if img.dtype == penlight.uint8:
-        return img.to(penlight.get_default_dtype()).div_(255)
-    return img
+    planes = array.transpose(2, 0, 1)  # (C, H, W)
+    if planes.dtype != np.uint8:
+        return wrap(np.array(planes, order="C"))
+    values = planes.astype(penlight.get_default_dtype().np, order="C")
+    values /= 255
+    return wrap(values)
 
 
 MODES_OF_BANDS = {2: ["LA"], 3: ["RGB", "YCbCr", "HSV"], 4: ["RGBA", "CMYK", "RGBX"]}
