@@ -184,6 +184,12 @@ def geqrf(xp, input):
     return compact.swapaxes(-1, -2), tau
 
 
+@op(grad={"A": lambda g: None}, node="LinalgHouseholderProductBackward0")
+def _no_reflections(xp: Any, A: Any) -> Any:
+    """The product of none."""
+    return xp.broadcast_to(xp.eye(*A.shape[-2:], dtype=A.dtype), A.shape).copy()
+
+
 def _reflections(compact: Tensor, count: int) -> Tensor:
     """The vectors v as columns: 1 on the diagonal, 0 above it."""
     eye = wrap(np.eye(compact._array.shape[-2], count, dtype=compact._array.dtype))
@@ -230,7 +236,9 @@ def householder_product(A, tau):
             f"{name}: tau dtype {tau.dtype.scalar_name} does not match input dtype "
             f"{A.dtype.scalar_name}"
         )
-    start = identity_for(A) if k == 0 else wrap(np.eye(m, n, dtype=A._array.dtype))
+    if k == 0:
+        return _no_reflections(A)
+    start = wrap(np.eye(m, n, dtype=A._array.dtype))
     return _reflect(_reflections(A, k), tau, start, range(k - 1, -1, -1), adjoint=False)
 
 
@@ -259,6 +267,8 @@ def ormqr(input, tau, other, left=True, transpose=False):
             f"{name}: Expected input, tau and other to have the same dtype, but got "
             f"{input.dtype.scalar_name}, {tau.dtype.scalar_name} and {other.dtype.scalar_name}"
         )
+    if not input.numel():  # nothing that a gradient could belong to
+        input, tau = input.detach(), tau.detach()
     vectors = _reflections(input, k)
     if not left:  # (other Q)ᴴ = Qᴴ otherᴴ
         return _applied(vectors, tau, other.mH, not transpose).mH
