@@ -112,15 +112,15 @@ def _fits_scatter(name: str) -> Any:
     return check
 
 
-def _cropped(src: Any, index: Any) -> Any:
-    """The part of `src` that an index smaller than it speaks about."""
-    return src[tuple(slice(n) for n in index.shape)] if np.ndim(src) else src
-
-
-def _scatter_key(input: Any, index: Any, dim: int) -> tuple:
-    dim = check_dim(dim, input.ndim)
-    _check_range(index, input.shape[dim] if input.ndim else 1, dim, RuntimeError)
-    return _along(index, dim) if input.ndim else ()
+def _aligned(out: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, Any]:
+    """Where and what to scatter: a view of `out`, a key into it, and the part of `src` that index speaks about."""
+    dim = check_dim(dim, out.ndim)
+    _check_range(index, out.shape[dim] if out.ndim else 1, dim, RuntimeError)
+    if out.ndim == 0:
+        return out.reshape(1), (index.reshape(-1),), np.reshape(src, -1)
+    if np.ndim(src):
+        src = src[tuple(slice(n) for n in index.shape)]
+    return out, _along(index, dim), src
 
 
 def _crop_grad(g: Tensor, dim: int, index: Tensor, shape: tuple) -> Tensor:
@@ -151,7 +151,8 @@ def _corner(xp, part, shape):
 def _scatter(xp, input, dim, index, src):
     out = input.copy()
     if index.size:
-        out[_scatter_key(input, index, dim)] = _cropped(src, index)
+        target, key, values = _aligned(out, dim, index, src)
+        target[key] = values
     return out
 
 
@@ -165,7 +166,8 @@ def scatter_add(xp, input, dim, index, src):
     """A copy of `input` with `src` added at `index` along `dim`."""
     out = input.copy()
     if index.size:
-        xp.add.at(out, _scatter_key(input, index, dim), _cropped(src, index))
+        target, key, values = _aligned(out, dim, index, src)
+        xp.add.at(target, key, values)
     return out
 
 
@@ -297,8 +299,8 @@ def scatter_reduce(xp, input, dim, index, src, reduce, *, include_self=True):
     out = input.copy()
     if index.size == 0:
         return out
-    key = _scatter_key(input, index, dim)
-    return _reduced(xp, out, key, _cropped(src, index), reduce, include_self)
+    target, key, values = _aligned(out, dim, index, src)
+    return _reduced(xp, target, key, values, reduce, include_self).reshape(input.shape)
 
 
 # ---------------------------------------------------------------- whole slices at an index vector
