@@ -116,4 +116,4 @@ def orthogonalized(
     for _ in range(steps):
         gram = x @ x.T
         x = x.addmm(gram.addmm(gram, gram, beta=b, alpha=c), x, beta=a)
-    return x.T if tall else x
+    return (x.T if tall else x).to(matrix.dtype)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class Adadelta(Optimizer):
@@ -65,9 +68,14 @@ class Adadelta(Optimizer):
         **_: Any,
     ) -> None:
         """The formula above."""
-        v, u = state["square_avg"], state["acc_delta"]
+
+        def formula(g: Any, p: Any, v: Any, u: Any) -> None:
+            v *= rho
+            v += (1 - rho) * g * g
+            delta = np.sqrt(u + eps) / np.sqrt(v + eps) * g
+            u *= rho
+            u += (1 - rho) * delta * delta
+            p -= lr * delta
+
         state["step"].add_(1)
-        v.mul_(rho).addcmul_(g, g, value=1 - rho)
-        delta = u.add(eps).sqrt_().div_(v.add(eps).sqrt_()).mul_(g)
-        u.mul_(rho).addcmul_(delta, delta, value=1 - rho)
-        p.add_(delta, alpha=-lr)
+        sweep(formula, g, p, state["square_avg"], state["acc_delta"])

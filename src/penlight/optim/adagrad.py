@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import full_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class Adagrad(Optimizer):
@@ -81,8 +84,13 @@ class Adagrad(Optimizer):
     ) -> None:
         """The formula above."""
         t = state["step"].add_(1).item()
-        total = state["sum"].addcmul_(g, g)
-        p.addcdiv_(g, total.sqrt().add_(eps), value=-lr / (1 + (t - 1) * lr_decay))
+        size = lr / (1 + (t - 1) * lr_decay)
+
+        def formula(g: Any, p: Any, s: Any) -> None:
+            s += g * g
+            p -= size * g / (np.sqrt(s) + eps)
+
+        sweep(formula, g, p, state["sum"])
 
     def share_memory(self) -> None:
         """Moves the sums to memory that other processes see."""

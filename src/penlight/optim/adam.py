@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check, one_number, zero_dim
 from .state import scalar
+from .sweep import sweep
 
 
 class Adam(Optimizer):
@@ -80,17 +83,24 @@ class Adam(Optimizer):
         amsgrad: bool,
         **_: Any,
     ) -> None:
-        """The formula above, with both corrections pulled out of the passes over memory."""
+        """The formula above, with both corrections in the numbers `size` and `spread`."""
         beta1, beta2 = betas
         m, v = state["exp_avg"], state["exp_avg_sq"]
         t = state["step"].add_(1).item()
-        m.lerp_(g, 1 - beta1)
-        v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        if amsgrad:
-            largest = state["max_exp_avg_sq"]
-            v = largest.copy_(largest.maximum(v))
-        root = v.sqrt().div_((1 - beta2**t) ** 0.5).add_(eps)
-        p.addcdiv_(m, root, value=-lr / (1 - beta1**t))
+        size, spread = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5
+
+        def formula(g: Any, p: Any, m: Any, v: Any, largest: Any = None) -> None:
+            m += (1 - beta1) * (g - m)
+            v *= beta2
+            v += (1 - beta2) * g * g
+            if largest is not None:
+                v = np.maximum(largest, v, out=largest)
+            root = np.sqrt(v)
+            root /= spread
+            root += eps
+            p -= size * m / root
+
+        sweep(formula, g, p, m, v, *([state["max_exp_avg_sq"]] if amsgrad else []))
 
 
 class AdamW(Adam):

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class Adamax(Optimizer):
@@ -66,6 +69,12 @@ class Adamax(Optimizer):
         beta1, beta2 = betas
         m, u = state["exp_avg"], state["exp_inf"]
         t = state["step"].add_(1).item()
-        m.lerp_(g, 1 - beta1)
-        u.copy_(u.mul_(beta2).maximum(g.abs().add_(eps)))
-        p.addcdiv_(m, u, value=-lr / (1 - beta1**t))
+        size = lr / (1 - beta1**t)
+
+        def formula(g: Any, p: Any, m: Any, u: Any) -> None:
+            m += (1 - beta1) * (g - m)
+            u *= beta2
+            np.maximum(u, np.abs(g) + eps, out=u)
+            p -= size * m / u
+
+        sweep(formula, g, p, m, u)

@@ -10,6 +10,7 @@ from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class ASGD(Optimizer):
@@ -23,7 +24,6 @@ class ASGD(Optimizer):
     """
 
     scalar_state = ("step", "eta", "mu")
-    linear = True
 
     def __init__(
         self,
@@ -71,10 +71,12 @@ class ASGD(Optimizer):
         """The formula above."""
         a, eta, mu = state["ax"], state["eta"].item(), state["mu"].item()
         t = state["step"].add_(1).item()
-        p.mul_(1 - lambd * eta).add_(g, alpha=-eta)
-        if mu != 1:
-            a.add_(p.sub(a), alpha=mu)
-        else:
-            a.copy_(p)
+
+        def formula(g: Any, p: Any, a: Any) -> None:
+            p *= 1 - lambd * eta
+            p -= eta * g
+            a[...] = p if mu == 1 else a + mu * (p - a)
+
+        sweep(formula, g, p, a)
         state["eta"].fill_(lr / (1 + lambd * lr * t) ** alpha)
         state["mu"].fill_(1 / max(1, t - t0))

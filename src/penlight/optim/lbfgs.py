@@ -8,6 +8,7 @@ from typing import Any
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..core.tensor import Tensor
 from ..ops.join import cat
+from ..ops.views import view_as_real
 from .line_search import strong_wolfe
 from .optimizer import Optimizer
 from .options import check, plain, zero_dim
@@ -169,7 +170,7 @@ class LBFGS(Optimizer):
 
 def _real(x: Tensor) -> Tensor:
     """A complex tensor as pairs of real numbers, in the same memory."""
-    return x.view_as_real() if x.is_complex() else x
+    return view_as_real(x) if x.is_complex() else x
 
 
 def _direction(g: Tensor, state: dict[str, Any], history_size: int) -> Tensor:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class NAdam(Optimizer):
@@ -83,8 +86,14 @@ class NAdam(Optimizer):
         mu = beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
         mu_next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
         product = state["mu_product"].mul_(mu).item()
-        m.lerp_(g, 1 - beta1)
-        v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        root = v.div(1 - beta2**t).sqrt_().add_(eps)
-        p.addcdiv_(g, root, value=-lr * (1 - mu) / (1 - product))
-        p.addcdiv_(m, root, value=-lr * mu_next / (1 - product * mu_next))
+        of_g, of_m = lr * (1 - mu) / (1 - product), lr * mu_next / (1 - product * mu_next)
+
+        def formula(g: Any, p: Any, m: Any, v: Any) -> None:
+            m += (1 - beta1) * (g - m)
+            v *= beta2
+            v += (1 - beta2) * g * g
+            root = np.sqrt(v / (1 - beta2**t)) + eps
+            p -= of_g * g / root
+            p -= of_m * m / root
+
+        sweep(formula, g, p, m, v)

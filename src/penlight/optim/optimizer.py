@@ -103,7 +103,6 @@ class Optimizer:
     scalar_state: tuple[str, ...] = (
         "step",
     )  # kept as 0-d tensors; plain numbers in old checkpoints
-    linear = False  # does the update treat a complex number as a whole?
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
         for table in HOOK_TABLES:
@@ -168,12 +167,6 @@ class Optimizer:
                 self.state[p] = state
         if options.get("maximize"):
             g = -g
-        if p.is_complex() and not self.linear:  # as two independent real numbers
-            p, g = p.view_as_real(), g.view_as_real()
-            state = {
-                name: value.view_as_real() if value.is_complex() else value
-                for name, value in state.items()
-            }
         if options.get("weight_decay", 0) != 0:
             g = self.decay(p, g, **options)
         self.update(p, g, state, **options)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class RAdam(Optimizer):
@@ -70,15 +73,18 @@ class RAdam(Optimizer):
         beta1, beta2 = betas
         m, v = state["exp_avg"], state["exp_avg_sq"]
         t = state["step"].add_(1).item()
-        m.lerp_(g, 1 - beta1)
-        v.mul_(beta2).addcmul_(g, g, value=1 - beta2)
         size = lr / (1 - beta1**t)
         longest = 2 / (1 - beta2) - 1
         length = longest - 2 * t * beta2**t / (1 - beta2**t)
-        if length > 5:
-            rectified = (length - 4) * (length - 2) * longest
-            rectified /= (longest - 4) * (longest - 2) * length
-            size *= (rectified * (1 - beta2**t)) ** 0.5
-            p.addcdiv_(m, v.sqrt().add_(eps), value=-size)
-        else:
-            p.add_(m, alpha=-size)
+        rectify = length > 5
+        if rectify:
+            r = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
+            size *= (r * (1 - beta2**t)) ** 0.5
+
+        def formula(g: Any, p: Any, m: Any, v: Any) -> None:
+            m += (1 - beta1) * (g - m)
+            v *= beta2
+            v += (1 - beta2) * g * g
+            p -= size * m / (np.sqrt(v) + eps) if rectify else size * m
+
+        sweep(formula, g, p, m, v)

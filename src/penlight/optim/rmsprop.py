@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class RMSprop(Optimizer):
@@ -77,14 +80,21 @@ class RMSprop(Optimizer):
         **_: Any,
     ) -> None:
         """The formula above."""
+
+        def formula(g: Any, p: Any, v: Any, *rest: Any) -> None:
+            v *= alpha
+            v += (1 - alpha) * g * g
+            if centered:
+                a = rest[0]
+                a += (1 - alpha) * (g - a)
+                v = v - a * a
+            r = g / (np.sqrt(v) + eps)
+            if momentum > 0:
+                b = rest[-1]
+                b *= momentum
+                r = np.add(b, r, out=b)
+            p -= lr * r
+
         state["step"].add_(1)
-        v = state["square_avg"].mul_(alpha).addcmul_(g, g, value=1 - alpha)
-        if centered:
-            a = state["grad_avg"].lerp_(g, 1 - alpha)
-            v = v.addcmul(a, a, value=-1)
-        root = v.sqrt().add_(eps)
-        if momentum > 0:
-            b = state["momentum_buffer"].mul_(momentum).addcdiv_(g, root)
-            p.add_(b, alpha=-lr)
-        else:
-            p.addcdiv_(g, root, value=-lr)
+        used = ["square_avg"] + ["grad_avg"] * centered + ["momentum_buffer"] * (momentum > 0)
+        sweep(formula, g, p, *[state[name] for name in used])

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 from ..core.tensor import Tensor
 from ..ops.creation import full_like, zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
+from .sweep import sweep
 
 
 class Rprop(Optimizer):
@@ -64,11 +67,14 @@ class Rprop(Optimizer):
     ) -> None:
         """The formula above."""
         shrink, grow = etas
+
+        def formula(g: Any, p: Any, before: Any, h: Any) -> None:
+            agreement = g * before
+            turned = agreement < 0
+            h *= np.where(turned, shrink, np.where(agreement > 0, grow, 1)).astype(h.dtype)
+            np.clip(h, *step_sizes, out=h)
+            before[...] = np.where(turned, 0, g)
+            p -= h * np.sign(before)
+
         state["step"].add_(1)
-        agreement = g * state["prev"]
-        turned = agreement < 0
-        factor = turned * shrink + (agreement > 0) * grow + (agreement == 0) * 1.0
-        h = state["step_size"].mul_(factor).clamp_(*step_sizes)
-        g = g.masked_fill(turned, 0)
-        p.addcmul_(g.sign(), h, value=-1)
-        state["prev"].copy_(g)
+        sweep(formula, g, p, state["prev"], state["step_size"])

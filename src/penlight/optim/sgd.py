@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..core.tensor import Tensor
+from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
+from .sweep import sweep
 
 
 class SGD(Optimizer):
@@ -25,8 +27,6 @@ class SGD(Optimizer):
 
     Source: http://www.cs.toronto.edu/%7Ehinton/absps/momentum.pdf
     """
-
-    linear = True
 
     def __init__(
         self,
@@ -75,11 +75,21 @@ class SGD(Optimizer):
         **_: Any,
     ) -> None:
         """The formula above."""
-        if momentum != 0:
-            b = state.get("momentum_buffer")
-            if b is None:
-                b = state["momentum_buffer"] = g.clone()
-            else:
-                b.mul_(momentum).add_(g, alpha=1 - dampening)
-            g = g.add(b, alpha=momentum) if nesterov else b
-        p.add_(g, alpha=-lr)
+
+        def descend(g: Any, p: Any) -> None:
+            p -= lr * g
+
+        def roll(g: Any, p: Any, b: Any) -> None:
+            b *= keep
+            b += take * g
+            p -= lr * (g + momentum * b if nesterov else b)
+
+        if momentum == 0:
+            sweep(descend, g, p)
+            return
+        keep, take = momentum, 1 - dampening
+        b = state.get("momentum_buffer")
+        if b is None:
+            b = state["momentum_buffer"] = zeros_like(g)
+            take = 1
+        sweep(roll, g, p, b)

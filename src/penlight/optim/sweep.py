@@ -1,0 +1,45 @@
+"""One pass over memory for a whole formula.
+
+An update reads and writes arrays that do not fit in a core's cache. Done operation by operation,
+each would travel from memory and back several times; done block by block, with all operations on
+one block before the next, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..core.tensor import Tensor, written
+from ..ops.record import quiet
+
+BLOCK = 65536  # elements of each array at a time
+
+
+def sweep(formula: Callable[..., Any], g: Tensor, *changed: Tensor) -> None:
+    """Calls `formula(g, *changed)` with flat blocks of the arrays; it writes to those of `changed`.
+
+    All tensors have one shape. A complex number is treated as two real ones.
+    """
+    tensors = (g, *changed)
+    flat = [_flat(t._array) for t in tensors]
+    _all_blocks(formula, flat)
+    for tensor, array in zip(changed, flat[1:], strict=True):
+        into = tensor._array
+        if not into.flags.c_contiguous:
+            into[...] = array.view(into.dtype).reshape(into.shape)
+        written(tensor)
+
+
+def _flat(array: Any) -> Any:
+    """The array as one row of real numbers; the same memory if it is contiguous, else a copy."""
+    row = np.ascontiguousarray(array).reshape(-1)
+    return row.view(row.real.dtype) if row.dtype.kind == "c" else row
+
+
+@quiet
+def _all_blocks(formula: Callable[..., Any], flat: list[Any]) -> None:
+    for start in range(0, flat[0].size, BLOCK):
+        formula(*[row[start : start + BLOCK] for row in flat])
