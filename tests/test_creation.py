@@ -234,7 +234,8 @@ def test_windows_of_old(name, periodic):
 
 MODERN = {
     "bartlett": {}, "blackman": {}, "cosine": {}, "exponential": {"tau": 2.0},
-    "gaussian": {"std": 1.5}, "general_cosine": {"a": [0.5, 0.3, 0.2]}, "general_hamming": {"alpha": 0.6}, "hamming": {},
+    "gaussian": {"std": 1.5}, "general_cosine": {"a": [0.5, 0.3, 0.2]},
+    "general_hamming": {"alpha": 0.6}, "hamming": {},
     "hann": {}, "kaiser": {"beta": 5.0}, "nuttall": {},
 }  # fmt: skip
 

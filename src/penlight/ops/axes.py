@@ -19,6 +19,7 @@ from .views import (
     _squeeze_all,
     _squeeze_dim,
     _squeeze_dims,
+    geometry,
     select,
     slice_along,
     transpose,
@@ -284,8 +285,9 @@ def as_strided(input, size, stride, storage_offset=None):
             f"Storage size calculation overflowed with sizes={list(size)} and "
             f"strides={list(stride)}"
         )
-    offset = input.storage_offset() if storage_offset is None else storage_offset
-    return _as_strided(input, size, stride, offset)
+    origin = geometry(input._array)
+    offset = origin[2] if storage_offset is None else storage_offset
+    return _as_strided(input, size, stride, offset, origin)
 
 
 # ---------------------------------------------------------------- parts of complex numbers

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.tensor import Tensor, check_dim
 from .arguments import ints
+from .axes import as_strided
 from .record import composite, op
 from .shape import reshape
 from .views import _as_strided, diagonal, place, select, slice_along
@@ -142,7 +143,7 @@ def diagonal_scatter(xp, input, src, offset=0, dim1=0, dim2=1):
         "input": lambda g, src_shape, size, stride, storage_offset: _as_strided_scatter(
             g.contiguous(), g.new_zeros(src_shape), size, stride, storage_offset
         ),
-        "src": lambda g, size, stride, storage_offset: _as_strided(
+        "src": lambda g, size, stride, storage_offset: as_strided(
             g.contiguous(), size, stride, storage_offset
         ),
     },

@@ -306,28 +306,28 @@ def _positions(view: Any, shape: tuple[int, ...], args: tuple) -> np.ndarray:
 # ---------------------------------------------------------------- any strides
 
 
-def _strided_grad(g: Any, input: Any, size: tuple, stride: tuple, storage_offset: int) -> Any:
+def geometry(array: np.ndarray) -> tuple:
+    """An array in its storage: shape, strides, offset, and the size of the storage, in elements."""
+    memory, item = owner_bytes(array), array.itemsize
+    offset = (address(array) - address(memory)) // item
+    return array.shape, tuple([s // item for s in array.strides]), offset, memory.size // item
+
+
+def _strided_grad(g: Any, size: tuple, stride: tuple, storage_offset: int, origin: tuple) -> Any:
     """Gradients are summed in the storage, from which the input's elements then take theirs."""
-    array = input._array
-    memory = owner_bytes(array)
-    item = array.itemsize
-    places = np.arange(memory.size // item)
-    step = places.itemsize
+    shape, strides, offset, total = origin
+    places = np.arange(total)
 
     def look(shape: tuple, strides: tuple, offset: int) -> np.ndarray:
-        return np.ndarray(shape, places.dtype, places, offset * step, [s * step for s in strides])
+        item = places.itemsize
+        return np.ndarray(shape, places.dtype, places, offset * item, [s * item for s in strides])
 
-    own = look(array.shape, tuple(s // item for s in array.strides), _offset(array, memory))
-    total = scatter_flat(g, places.shape, look(size, stride, storage_offset))
-    return gather_flat(total, own)
-
-
-def _offset(array: np.ndarray, memory: np.ndarray) -> int:
-    return (address(array) - address(memory)) // array.itemsize
+    summed = scatter_flat(g, places.shape, look(size, stride, storage_offset))
+    return gather_flat(summed, look(shape, strides, offset))
 
 
 @op(grad={"input": _strided_grad}, view=True, node="AsStridedBackward0")
-def _as_strided(xp, input, size, stride, storage_offset):
+def _as_strided(xp, input, size, stride, storage_offset, origin=None):
     item = input.itemsize
     memory = owner_bytes(input)
     last = sum((n - 1) * s for n, s in zip(size, stride, strict=True))
