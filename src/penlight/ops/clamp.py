@@ -19,7 +19,8 @@ def _bounded(xp: Any, input: Any, low: Any, high: Any, dtype: np.dtype) -> Any:
     if dtype.kind == COMPLEX:
         raise NotImplementedError("clamp is not supported for complex types")
     if dtype.kind == "b" and not isinstance(high if low is None else low, np.ndarray):
-        raise unsupported("clamp_scalar_cpu", input)
+        side = "" if low is not None and high is not None else "_max" if low is None else "_min"
+        raise unsupported(f"clamp{side}_scalar_cpu", input)
     result = input.astype(dtype, copy=False)
     if low is not None:
         result = xp.maximum(result, np.asarray(low).astype(dtype))
@@ -95,6 +96,8 @@ def _one_sided(name: str, lower: bool) -> Any:
     title = "ClampMin" if lower else "ClampMax"
 
     def meaning(xp: Any, input: Any, bound: Any, dtype: np.dtype) -> Any:
+        if dtype.kind == COMPLEX and isinstance(bound, np.ndarray):
+            raise unsupported("maximum_cpu" if lower else "minimum_cpu", input.astype(dtype))
         return _bounded(xp, input, *((bound, None) if lower else (None, bound)), dtype)
 
     def inside(g: Tensor, x: Tensor, bound: Any) -> Tensor:

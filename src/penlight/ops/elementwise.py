@@ -332,15 +332,15 @@ def frexp(xp: Any, input: Any) -> Any:
 )  # fmt: skip
 def complex(xp: Any, real: Any, imag: Any) -> Any:
     """real + i imag"""
+    if any(t.dtype not in (np.float16, np.float32, np.float64) for t in (real, imag)):
+        raise RuntimeError(
+            "Expected both inputs to be Half, Float or Double tensors but got "
+            f"{name_of(real)} and {name_of(imag)}"
+        )
     if real.dtype != imag.dtype:
         raise RuntimeError(
             f"Expected object of scalar type {name_of(real)} but got scalar type "
             f"{name_of(imag)} for second argument"
-        )
-    if real.dtype not in (np.float16, np.float32, np.float64):
-        raise RuntimeError(
-            "Expected both inputs to be Half, Float or Double tensors but got "
-            f"{name_of(real)} and {name_of(imag)}"
         )
     result = xp.empty(xp.broadcast_shapes(real.shape, imag.shape), xp.result_type(real, 1j))
     result.real, result.imag = real, imag

@@ -120,6 +120,13 @@ def _along(name: str, doc: str, arg: Any, whole: Any, pair: Any) -> Any:
         if dim is None:
             _need_dim(name, input)
             return whole(input)
+        if isinstance(dim, bool) or not hasattr(dim, "__index__"):
+            raise TypeError(
+                f"{name}() received an invalid combination of arguments - got (Tensor, "
+                f"{type(dim).__name__}), but expected one of:\n * (Tensor input, *, Tensor out = "
+                "None)\n * (Tensor input, Tensor other, *, Tensor out = None)\n * (Tensor input, "
+                "int dim, bool keepdim = False, *, tuple of Tensors out = None)\n"
+            )
         dim = check_dim(dim, input._array.ndim)
         if input._array.ndim:
             need_elements(name, input._array.shape, (dim,))

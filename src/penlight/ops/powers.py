@@ -206,10 +206,10 @@ logaddexp2 = binary(
 
 def _same_types(a: Tensor, b: Tensor) -> None:
     need_tensors("heaviside", "input values")(a, b)
+    if a.dtype.is_complex or b.dtype.is_complex:
+        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
     if a.dtype is not b.dtype:
         raise RuntimeError("heaviside is not yet implemented for tensors with different dtypes.")
-    if a.dtype.is_complex:
-        raise RuntimeError("heaviside is not yet implemented for complex tensors.")
 
 
 heaviside = binary(

@@ -18,7 +18,7 @@ class ReturnType(tuple):
             values = tuple(values[0])
         if len(values) != len(cls._fields):
             raise TypeError(
-                f"{cls.__module__}.{cls.__qualname__}() takes a {len(cls._fields)}-sequence "
+                f"penlight.return_types.{cls.__name__}() takes a {len(cls._fields)}-sequence "
                 f"({len(values)}-sequence given)"
             )
         return tuple.__new__(cls, values)
@@ -30,7 +30,7 @@ class ReturnType(tuple):
         lines = ",\n".join(
             f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)
         )
-        return f"{self.__module__}.{type(self).__qualname__}(\n{lines})"
+        return f"penlight.return_types.{type(self).__name__}(\n{lines})"
 
 
 def return_type(name: str, fields: str) -> type[ReturnType]:
@@ -44,6 +44,6 @@ def return_type(name: str, fields: str) -> type[ReturnType]:
     names = tuple(fields.split())
     body = {field: property(itemgetter(n)) for n, field in enumerate(names)}
     made = type(name, (ReturnType,), {"__slots__": (), "_fields": names, **body})
-    made.__module__ = "penlight.return_types"
+    made.__module__ = __name__  # where pickle finds it
     globals()[name] = made
     return made

@@ -237,8 +237,8 @@ def trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
 ) -> Tensor:
     """Area under the straight lines between the points: Σ (yₖ + yₖ₊₁) / 2 · Δx."""
-    dim = check_dim(dim, y._array.ndim)
     _check_samples("trapezoid", y, x, dim)
+    dim = check_dim(dim, y._array.ndim)
     if y._array.shape[dim] == 0:
         return y.sum(dim) * 0.0
     if x is not None:
@@ -252,8 +252,8 @@ def cumulative_trapezoid(
     y: Tensor, x: Tensor | None = None, *, dx: float | None = None, dim: int = -1
 ) -> Tensor:
     """Running area under the straight lines between the points."""
-    dim = check_dim(dim, y._array.ndim)
     _check_samples("cumulative_trapezoid", y, x, dim)
+    dim = check_dim(dim, y._array.ndim)
     if x is not None:
         return _panels(y, x, dim).cumsum(dim) / 2.0
     left, right = _neighbours(y, dim)
@@ -314,12 +314,15 @@ def gradient(
     rank = input._array.ndim
     many = isinstance(spacing, (tuple, list))
     dims = axes(dim, rank)
+    wanted = "the number of dims" if dim is not None else (
+        f"'self.dim() = {rank}', since dim argument was not given"
+    )
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if many and len(spacing) != len(dims):
         raise RuntimeError(
             "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
-            f"equal to {len(dims)}, but got a list of length {len(spacing)}"
+            f"equal to {wanted}, but got a list of length {len(spacing)}"
         )
     for d in dims:
         if input._array.shape[d] < edge_order + 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -240,47 +241,36 @@ def _check_search(
             "while right was True"
         )
     shape = sequence._array.shape
-    if not shape:
+    own = values._array.shape if isinstance(values, Tensor) else ()
+    if not shape or (len(shape) > 1 and not own):
         raise RuntimeError(
             "torch.searchsorted(): input value can be a scalar only when boundaries tensor "
-            "dimension is 1, but we got boundaries tensor dim(0)"
+            f"dimension is 1, but we got boundaries tensor dim({len(shape)}) and input value's "
+            f"dim({len(own)}) numel({math.prod(own)})"
         )
-    if isinstance(values, Tensor):
-        own = values._array.shape
-        if len(shape) > 1 and shape[:-1] != own[:-1]:
-            raise RuntimeError(
-                "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
-                "dimensions of boundaries tensor and input value tensor must match, but we got "
-                f"boundaries tensor {list(shape)} and input value tensor {list(own)}"
-            )
-        if values.dtype is not sequence.dtype:
-            raise RuntimeError(
-                "torch.searchsorted(): boundary tensor and input value tensor should have same "
-                f"dtype, but got boundary tensor dtype {_type_name(sequence)} and input value "
-                f"tensor dtype {_type_name(values)}"
-            )
-    elif len(shape) > 1:
+    if len(shape) > 1 and shape[:-1] != own[:-1]:
         raise RuntimeError(
-            "torch.searchsorted(): input value can be a scalar only when boundaries tensor "
-            f"dimension is 1, but we got boundaries tensor dim({len(shape)})"
+            "torch.searchsorted(): boundaries tensor should be 1 dimension or the first N-1 "
+            "dimensions of boundaries tensor and input value tensor must match, but we got "
+            f"boundaries tensor {list(shape)} and input value tensor {list(own)}"
         )
-    if sorter is not None and sorter._array.shape != shape:
+    if sorter is not None:
+        _check_sorter(shape, sorter)
+
+
+def _check_sorter(shape: tuple[int, ...], sorter: Tensor) -> None:
+    if sorter._array.shape != shape:
         raise RuntimeError(
             "torch.searchsorted(): boundary and sorter must have the same size, but got boundary "
-            f"tensor {list(shape)} and got sorter tensor {list(sorter._array.shape)}"
+            f"tensor {list(shape)}and got sorter tensor {list(sorter._array.shape)}"
         )
-    if sorter is not None and sorter.dtype is not dtypes.int64:
+    if sorter.dtype is not dtypes.int64:
         raise RuntimeError(
             "torch.searchsorted(): sorter must be a tensor of long dtype but got dtype "
-            f"{_type_name(sorter)}"
+            f"{sorter.dtype.scalar_name}"
         )
-
-
-_C_NAMES = {"float32": "float", "float64": "double", "int64": "long int", "int32": "int"}
-
-
-def _type_name(t: Tensor) -> str:
-    return _C_NAMES.get(t.dtype.name, t.dtype.name)
+    if ((sorter._array < 0) | (sorter._array >= shape[-1])).any():
+        raise RuntimeError("torch.searchsorted(): sorter index out of range")
 
 
 @composite(names="torch.searchsorted")
@@ -312,8 +302,7 @@ def bucketize(
     """The index of the bucket, between sorted boundaries, that each element falls into."""
     if boundaries._array.ndim != 1:
         raise RuntimeError(
-            "bucketize(): boundaries tensor must be 1 dimension, but got "
-            f"dim({boundaries._array.ndim})"
+            f"boundaries tensor must be 1 dimension, but got dim({boundaries._array.ndim})"
         )
     values = np.asarray(input._array if isinstance(input, Tensor) else input)
     refuse(COMPLEX, "searchsorted_out_cpu", values)
