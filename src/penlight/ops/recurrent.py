@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from ..core.tensor import Tensor
+import numpy as np
+
+from ..core.tape import modes
+from ..core.tensor import Tensor, wrap
 from .dropout import dropout
 from .join import cat
 from .matmul import linear
@@ -24,58 +27,91 @@ class LstmState(NamedTuple):
     c: Tensor
 
 
+# A step's gradient is plain arithmetic on gates that are already squashed. It runs on arrays; where
+# it is to be differentiated again, on tensors.
+
+
 def _sigmoid(xp, x):
     return 1 / (1 + xp.exp(-x))
 
 
-def _lstm_gradient(g, gates, cell, y):
-    """Of h' = o tanh(c') and c' = f c + i n."""
-    gh, gc = g
-    i, f, n, o = gates.chunk(4, -1)
-    i, f, n, o = i.sigmoid(), f.sigmoid(), n.tanh(), o.sigmoid()
-    squashed = y[1].tanh()
-    gc = gc + gh * o * (1 - squashed * squashed)
-    ggates = cat(
-        [
-            gc * n * i * (1 - i),
-            gc * cell * f * (1 - f),
-            gc * i * (1 - n * n),
-            gh * squashed * o * (1 - o),
-        ],
-        -1,
+def _squash(xp, gates, kinds):
+    """The equal parts of `gates` along the last axis: "s" through sigmoid, "t" through tanh."""
+    size = gates.shape[-1] // len(kinds)
+    parts = [gates[..., i * size : (i + 1) * size] for i in range(len(kinds))]
+    return [
+        _sigmoid(xp, p) if kind == "s" else xp.tanh(p) for p, kind in zip(parts, kinds, strict=True)
+    ]
+
+
+def _squash_tensors(gates, kinds):
+    parts = gates.chunk(len(kinds), -1)
+    return [p.sigmoid() if kind == "s" else p.tanh() for p, kind in zip(parts, kinds, strict=True)]
+
+
+def _lstm_slopes(gh, gc, cell, new, i, f, n, o):
+    """Gradients of the gates and the cell: h' = o tanh(c'), c' = f c + i n, new = tanh(c')."""
+    gc = gc + gh * o * (1 - new * new)
+    return (
+        gc * n * i * (1 - i),
+        gc * cell * f * (1 - f),
+        gc * i * (1 - n * n),
+        gh * new * o * (1 - o),
+        gc * f,
     )
-    return ggates, gc * f
+
+
+def _lstm_gradient(g, gates, cell, y):
+    gh, gc = g
+    if modes.grad:
+        squashed = _squash_tensors(gates, "ssts")
+        *parts, before = _lstm_slopes(gh, gc, cell, y[1].tanh(), *squashed)
+        return cat(parts, -1), before
+    c = cell._array
+    squashed = _squash(np, gates._array, "ssts")
+    *parts, before = _lstm_slopes(gh._array, gc._array, c, np.tanh(y[1]._array), *squashed)
+    return wrap(np.concatenate(parts, -1)), wrap(before)
 
 
 @op(grad=_lstm_gradient, inputs=("gates", "cell"), names="torch._lstm_gates", result=LstmState)
 def _lstm_gates(xp, gates, cell):
     """c' = σ(f) c + σ(i) tanh(n), h' = σ(o) tanh(c'): gates (B, 4 H) in the order i, f, n, o."""
-    hidden = cell.shape[-1]
-    both = _sigmoid(xp, gates[..., : 2 * hidden])
-    i, f = both[..., :hidden], both[..., hidden:]
-    n, o = xp.tanh(gates[..., 2 * hidden : 3 * hidden]), _sigmoid(xp, gates[..., 3 * hidden :])
+    i, f, n, o = _squash(xp, gates, "ssts")
     new = f * cell + i * n
     return o * xp.tanh(new), new
 
 
-def _gru_gradient(g, gi, gh, hidden):
-    """Of h' = (1 - z) n + z h with n = tanh(aₙ + r bₙ)."""
-    (ar, az, an), (br, bz, bn) = gi.chunk(3, -1), gh.chunk(3, -1)
-    r, z = (ar + br).sigmoid(), (az + bz).sigmoid()
-    n = (an + r * bn).tanh()
+def _gru_slopes(g, hidden, heard, r, z, n):
+    """Gradients of both sides' gates and of h: h' = (1 - z) n + z h, n = tanh(a + r heard)."""
     gn = g * (1 - z) * (1 - n * n)
-    gr = gn * bn * r * (1 - r)
+    gr = gn * heard * r * (1 - r)
     gz = g * (hidden - n) * z * (1 - z)
-    return cat([gr, gz, gn], -1), cat([gr, gz, gn * r], -1), g * z
+    return [gr, gz, gn], [gr, gz, gn * r], g * z
+
+
+def _gru_gradient(g, gi, gh, hidden):
+    if modes.grad:
+        (ar, az, an), (br, bz, bn) = gi.chunk(3, -1), gh.chunk(3, -1)
+        r, z = (ar + br).sigmoid(), (az + bz).sigmoid()
+        left, right, before = _gru_slopes(g, hidden, bn, r, z, (an + r * bn).tanh())
+        return cat(left, -1), cat(right, -1), before
+    h = hidden._array
+    r, z, n, heard = _gru_parts(np, gi._array, gh._array, h.shape[-1])
+    left, right, before = _gru_slopes(g._array, h, heard, r, z, n)
+    return wrap(np.concatenate(left, -1)), wrap(np.concatenate(right, -1)), wrap(before)
+
+
+def _gru_parts(xp, gi, gh, size):
+    """The gates r, z, n and what n hears of the hidden state."""
+    both = _sigmoid(xp, gi[..., : 2 * size] + gh[..., : 2 * size])
+    r, z, heard = both[..., :size], both[..., size:], gh[..., 2 * size :]
+    return r, z, xp.tanh(gi[..., 2 * size :] + r * heard), heard
 
 
 @op(grad=_gru_gradient, inputs=("gi", "gh", "hidden"), names="torch._gru_gates")
 def _gru_gates(xp, gi, gh, hidden):
     """h' = (1 - z) n + z h: what input and hidden state say to the gates r, z, n, (B, 3 H) each."""
-    size = hidden.shape[-1]
-    both = _sigmoid(xp, gi[..., : 2 * size] + gh[..., : 2 * size])
-    r, z = both[..., :size], both[..., size:]
-    n = xp.tanh(gi[..., 2 * size :] + r * gh[..., 2 * size :])
+    _, z, n, _ = _gru_parts(xp, gi, gh, hidden.shape[-1])
     return n + z * (hidden - n)
 
 
