@@ -149,7 +149,7 @@ class TestTrain:
                 for i in range(count):
                     image = Image.new("RGB", (12, 9), (shade, shade + i, shade))
                     image.save(folder / "shades" / part / name / f"{i}.png")
-        code, out, _ = command("train", "--data", "shades", "--epochs", "3", "--lr", "0.0001")
+        code, out, _ = command("train", "--data", "shades", "--epochs", "9", "--batch", "4")
         assert code == 0 and out.endswith("test accuracy 100.0 %\n")
         code, out, _ = command("predict", "shades/test/light/0.png")
         assert code == 0 and re.search(r"light +█", out)
@@ -284,6 +284,20 @@ class TestRun:
             "True",
         ]
         assert done.returncode == 5
+
+    @pytest.mark.parametrize("how", ["fork", "spawn"])
+    def test_worker_processes_find_penlight_too(self, folder, how):
+        (folder / "program.py").write_text(
+            "import torch\nfrom torch.utils.data import DataLoader, Dataset\n\n\n"
+            "class Doubles(Dataset):\n    def __len__(self):\n        return 4\n\n"
+            "    def __getitem__(self, i):\n        return torch.tensor(2 * i)\n\n\n"
+            "if __name__ == '__main__':\n"
+            f"    loader = DataLoader(Doubles(), 2, num_workers=1, "
+            f"multiprocessing_context={how!r})\n"
+            "    print([batch.tolist() for batch in loader])\n"
+        )
+        done = penlight_run("program.py", cwd=folder)
+        assert (done.stdout, done.stderr) == ("[[0, 2], [4, 6]]\n", "")
 
     def test_tracebacks_are_those_of_python(self, folder):
         (folder / "program.py").write_text("def f():\n    return 1 / 0\n\n\nf()\n")

@@ -6,16 +6,19 @@ import ast
 import builtins
 import json
 import linecache
+import os
 import re
 import sys
 import traceback
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, TracebackType
 
 import click
 
 from .. import compat
+from . import spawned
 
 MAGIC = re.compile(r"^(\s*)([%!].*)$", re.MULTILINE)
 # cell magics whose body is Python all the same
@@ -30,6 +33,9 @@ def run_program(program: Path, args: list[str]) -> int:
     vars(main).update(__file__=str(program), __builtins__=builtins)
     if notebook:
         vars(main)["display"] = print
+    else:
+        main.__spec__ = find_spec(spawned.__name__)
+        os.environ[spawned.PROGRAM] = str(program.resolve())
     sys.modules["__main__"] = main
     sys.argv = [str(program), *args]
     sys.path.insert(0, str(program.resolve().parent))
