@@ -1,5 +1,6 @@
 """The names of torch.special; the ops are on the pages of `penlight.ops`."""
 
-from .ops.record import EXPOSED
+from .ops.record import EXPOSED, lacks
 
-globals().update(EXPOSED.get("special", {}))
+globals().update(EXPOSED["special"])
+__getattr__ = lacks("special")

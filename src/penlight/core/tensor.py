@@ -5,7 +5,7 @@ No op is known here; the pages of `ops/` hang their methods on the class.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,13 @@ from .size import Size
 from .tape import Node, Removable, add_hook, modes
 
 ndarray = np.ndarray
+
+if TYPE_CHECKING:
+
+    def _unary(self: Any) -> Any: ...
+
+    def _binary(self: Any, other: Any) -> Any: ...
+
 
 
 class Tensor:
@@ -44,6 +51,30 @@ class Tensor:
         "_version",  # of an owner: how often its memory was written
         "_view",  # for a view: parent and how it was taken
     )
+
+    if TYPE_CHECKING:  # the ops hang their methods on the class
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __pow__ = __rpow__ = _binary
+        __truediv__ = __rtruediv__ = __floordiv__ = __mod__ = __matmul__ = __rmatmul__ = _binary
+        __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = _binary
+        __lt__ = __le__ = __gt__ = __ge__ = __getitem__ = _binary
+        __neg__ = __abs__ = __invert__ = __len__ = __iter__ = _unary
+        __int__ = __float__ = __index__ = __bool__ = _unary
+
+        def __setitem__(self, key: Any, value: Any) -> None: ...
+
+        _array: Any
+        _node: Node | None
+        _slot: int
+        _root: Tensor | None
+        _view: View | None
+        _hooks: dict | None
+        _grad: Tensor | None
+        _requires_grad: bool
+        _version: int
+        _epoch: int
 
     __array_priority__ = 1000  # NumPy's operators leave mixed expressions to the tensor
 
@@ -100,6 +131,11 @@ class Tensor:
 
     def __repr__(self, *, tensor_contents: str | None = None) -> str:
         return tensor_repr(self, tensor_contents=tensor_contents)
+
+    def _repr_html_(self) -> str:
+        from .show import tensor_html  # notebooks only
+
+        return tensor_html(self)
 
     # ------------------------------------------------------------ gradients
 

@@ -1,5 +1,6 @@
 """The names of torch.nn.functional; the ops are on the pages of `penlight.ops`."""
 
-from ..ops.record import EXPOSED
+from ..ops.record import EXPOSED, lacks
 
-globals().update(EXPOSED.get("nn.functional", {}))
+globals().update(EXPOSED["nn.functional"])
+__getattr__ = lacks("nn.functional")

@@ -371,6 +371,17 @@ TABLE: dict[str, Record] = {}  # op name -> record
 EXPOSED: dict[str, dict[str, Callable]] = {}  # namespace ("torch", "linalg", ...) -> name -> function
 
 
+def lacks(namespace: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module that collects a namespace: names what penlight lacks."""
+
+    def __getattr__(name: str) -> Any:
+        raise AttributeError(
+            f"module 'torch.{namespace}' has no attribute '{name}': penlight lacks it"
+        )
+
+    return __getattr__
+
+
 def expose(
     function: Callable, names: str | Sequence[str], inplace: Record | Callable | bool = False
 ) -> None:
