@@ -16,7 +16,7 @@ FLOOR = {
             ("core",),
             ("ops",),
             ("autograd",),
-            ("",),  # the modules at the top: torch's names, collected from the floors below
+            ("", "signal"),  # the modules at the top: torch's names, collected from the floors below
             ("nn",),
             ("optim", "utils"),
             ("vision",),
