@@ -53,6 +53,11 @@ class Data(NamedTuple):
     shape: tuple[int, int, int]
 
 
+def prepare(shape: tuple[int, int, int]) -> Any:
+    """From picture to tensor: grey ones, which are mostly black, 0..1; colours about 0, -1..1."""
+    return T.Compose([T.ToTensor(), T.Normalize(0.5, 0.5)]) if shape[0] == 3 else T.ToTensor()
+
+
 def load_data(name: str, root: str | None, augment: bool) -> Data:
     """The data set of this name, or that in the folder of this name; downloaded where necessary."""
     if name == "fake":
@@ -61,8 +66,8 @@ def load_data(name: str, root: str | None, augment: bool) -> Data:
         return _folder(Path(name), augment)
     source = SOURCES[name]
     place = Path(root) if root else cache_folder() / "data"
-    test_look = T.ToTensor()
-    train_look = T.Compose([*source.vary, T.ToTensor()]) if augment else test_look
+    test_look = prepare(source.shape)
+    train_look = T.Compose([*source.vary, test_look]) if augment else test_look
     try:
         train = source.make(place, train=True, transform=train_look, download=True)
         test = source.make(place, train=False, transform=test_look, download=True)
@@ -83,9 +88,9 @@ def _folder(place: Path, augment: bool) -> Data:
         known = ", ".join([*SOURCES, "fake"])
         raise click.ClickException(f"no data set and no folder {str(place)!r}; data sets: {known}")
     shape = (3, FOLDER_SIZE, FOLDER_SIZE)
-    test_look = T.Compose([T.Resize(shape[1:]), T.ToTensor()])
     vary = _vary_photographs(FOLDER_SIZE) if augment else []
-    train_look = T.Compose([T.Resize(shape[1:]), *vary, T.ToTensor()])
+    train_look = T.Compose([T.Resize(shape[1:]), *vary, prepare(shape)])
+    test_look = T.Compose([T.Resize(shape[1:]), prepare(shape)])
     try:
         train = datasets.ImageFolder(place / "train", train_look)
         test = datasets.ImageFolder(place / "test", test_look)

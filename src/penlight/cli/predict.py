@@ -10,8 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 import penlight
 
-from ..vision.transforms.functional import to_tensor
-from .data import fit
+from .data import fit, prepare
 from .picture import bar, draw
 from .train import model_of
 from .training import CHECKPOINT, load_checkpoint
@@ -30,7 +29,7 @@ def predict_images(paths: tuple[Path, ...], run: Path | None) -> None:
     for path, image in zip(paths, images, strict=True):
         fitted, inverted = fit(image, shape)
         with penlight.no_grad():
-            (probabilities,) = model(to_tensor(fitted).unsqueeze(0)).softmax(1).tolist()
+            (probabilities,) = model(prepare(shape)(fitted).unsqueeze(0)).softmax(1).tolist()
         note = " (dark on bright: inverted)" if inverted else ""
         click.echo(f"\n{path}{note}")
         _show(fitted, state["classes"], probabilities)

@@ -12,7 +12,7 @@ import numpy as np
 
 import penlight
 
-from .data import Data, load_data
+from .data import SOURCES, Data, load_data
 from .model import build_model
 from .picture import bar, draw, side_by_side
 from .report import write_report
@@ -27,7 +27,10 @@ def start_run(options: dict[str, Any]) -> int:
     find_optimizer(options["optimizer"])
     folder = _new_folder(options.pop("out"), options["data"])
     root, file = options.pop("root"), options.pop("model")
-    options |= {"root": str(root) if root else None, "model": file is not None}
+    # a run may be continued from another folder
+    options |= {"root": str(root.resolve()) if root else None, "model": file is not None}
+    if Path(options["data"]).is_dir() and options["data"] not in SOURCES:
+        options["data"] = str(Path(options["data"]).resolve())
     data = load_data(options["data"], options["root"], options["augment"])
     penlight.manual_seed(options["seed"])
     model = build_model(file, data.shape, len(data.classes))

@@ -148,4 +148,5 @@ def normalize(tensor: Tensor, mean: Any, std: Any, inplace: bool = False) -> Ten
         )
     mean = mean.view(-1, 1, 1) if mean.ndim == 1 else mean
     std = std.view(-1, 1, 1) if std.ndim == 1 else std
-    return (tensor if inplace else tensor.clone()).sub_(mean).div_(std)
+    centred = tensor.sub_(mean) if inplace else tensor - mean
+    return centred.div_(std)
