@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..core.dtype import dtype
+from ..core.memory import address
 from ..core.tensor import Tensor
 from .unpickler import Part
 
@@ -102,10 +103,10 @@ class StoragePlan:
     def place(self, tensor: Tensor) -> tuple[Saved, int, tuple[int, ...]]:
         """The storage that holds `tensor`, and its offset and stride there in elements."""
         array = self._array(tensor)
-        address = _span(array)[0]
-        identity, start, end = id(tensor), address, address
+        first = _span(array)[0]
+        identity, start, end = id(tensor), first, first
         if array.size:
-            run = bisect_right(self._starts, address) - 1
+            run = bisect_right(self._starts, first) - 1
             identity = start = self._starts[run]
             end = self._ends[run] - (self._ends[run] - start) % array.itemsize
         new = Saved(len(self.storages), start, end, tensor.dtype)
@@ -116,7 +117,7 @@ class StoragePlan:
                 "types"
             )
         stride = tuple(step // array.itemsize for step in array.strides)
-        return saved, (address - start) // array.itemsize, stride
+        return saved, (first - start) // array.itemsize, stride
 
     def _array(self, tensor: Tensor) -> np.ndarray:
         """The tensor's array, copied where its strides are such as no PyTorch tensor has."""
@@ -130,5 +131,4 @@ def _span(array: np.ndarray) -> tuple[int, int]:
     """First address of an array, and the first behind it."""
     if array.size:
         return np.lib.array_utils.byte_bounds(array)
-    address = array.__array_interface__["data"][0]
-    return address, address
+    return address(array), address(array)

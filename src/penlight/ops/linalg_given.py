@@ -14,7 +14,6 @@ from .linalg_checks import (
     equation,
     first_failure,
     floating,
-    identity_for,
     matrix,
     one_batch,
     square,
