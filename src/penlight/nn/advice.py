@@ -46,8 +46,8 @@ def explain(error: Exception, module: Any, args: tuple) -> None:
     else:
         message = error.args[0] if len(error.args) == 1 else None
         plain = isinstance(message, str) and type(error).__str__ is Exception.__str__
-        story = _Story(message if plain else "", module, args)
-        error._story = story
+        story = _Story(str(message) if plain else "", module, args)
+        error.__dict__["_story"] = story
     if story.message:
         error.args = (story.text(),)
     else:  # the text of this class is not its argument: a note beside it

@@ -15,30 +15,39 @@ from typing import Any
 from ..core.tape import Removable as RemovableHandle
 from .backward_hook import BackwardHook
 
-TABLES = (
-    "_backward_pre_hooks",
-    "_backward_hooks",
-    "_forward_hooks",
-    "_forward_hooks_with_kwargs",
-    "_forward_hooks_always_called",
-    "_forward_pre_hooks",
-    "_forward_pre_hooks_with_kwargs",
-    "_state_dict_hooks",
-    "_state_dict_pre_hooks",
-    "_load_state_dict_pre_hooks",
-    "_load_state_dict_post_hooks",
-)
+
+class HookTables:
+    """The tables of hooks that every module has."""
+
+    _backward_pre_hooks: OrderedDict[int, Callable]
+    _backward_hooks: OrderedDict[int, Callable]
+    _forward_hooks: OrderedDict[int, Callable]
+    _forward_hooks_with_kwargs: OrderedDict[int, bool]
+    _forward_hooks_always_called: OrderedDict[int, bool]
+    _forward_pre_hooks: OrderedDict[int, Callable]
+    _forward_pre_hooks_with_kwargs: OrderedDict[int, bool]
+    _state_dict_hooks: OrderedDict[int, Callable]
+    _state_dict_pre_hooks: OrderedDict[int, Callable]
+    _load_state_dict_pre_hooks: OrderedDict[int, Callable]
+    _load_state_dict_post_hooks: OrderedDict[int, Callable]
+    _is_full_backward_hook: bool | None
+
+    def _init_hooks(self) -> None:
+        for table in TABLES:
+            object.__setattr__(self, table, OrderedDict())
+        object.__setattr__(self, "_is_full_backward_hook", None)
 
 
-class _Everywhere:
+TABLES = tuple(name for name in HookTables.__annotations__ if name != "_is_full_backward_hook")
+
+
+class _Everywhere(HookTables):
     """The hooks that run for every module; `registration` hooks see what modules are given."""
 
     def __init__(self) -> None:
-        for table in TABLES:
-            setattr(self, table, OrderedDict())
-        self._is_full_backward_hook: bool | None = None
-        self.registration = {"parameter": OrderedDict(), "buffer": OrderedDict()}
-        self.registration["module"] = OrderedDict()
+        self._init_hooks()
+        kinds = ("parameter", "buffer", "module")
+        self.registration: dict[str, OrderedDict] = {kind: OrderedDict() for kind in kinds}
 
     def registered(self, kind: str, module: Any, name: str, value: Any) -> Any:
         """What to register under `name`: `value`, unless a hook returns something else."""
@@ -53,7 +62,7 @@ EVERYWHERE = _Everywhere()
 
 
 def add_hook(
-    table: OrderedDict, hook: Callable, *, prepend: bool = False, options: tuple = ()
+    table: OrderedDict, hook: Any, *, prepend: bool = False, options: tuple = ()
 ) -> RemovableHandle:
     """Puts `hook` last (or first) in `table` and marks its id in each table of `options`."""
     handle = RemovableHandle(table, *options)
@@ -65,8 +74,30 @@ def add_hook(
     return handle
 
 
+def add_forward_hook(
+    owner: HookTables,
+    hook: Callable,
+    *,
+    prepend: bool = False,
+    with_kwargs: bool = False,
+    always_call: bool = False,
+) -> RemovableHandle:
+    """A hook on the result of a module's forward."""
+    options = []
+    if with_kwargs:
+        options.append(owner._forward_hooks_with_kwargs)
+    if always_call:
+        options.append(owner._forward_hooks_always_called)
+    return add_hook(owner._forward_hooks, hook, prepend=prepend, options=tuple(options))
+
+
 def add_backward_hook(
-    owner: Any, hook: Callable, *, full: bool, prepend: bool = False, place: str = "single Module"
+    owner: HookTables,
+    hook: Callable,
+    *,
+    full: bool,
+    prepend: bool = False,
+    place: str = "single Module",
 ) -> RemovableHandle:
     """A hook on the gradients of a module's inputs and outputs; full and old ones do not mix."""
     if owner._is_full_backward_hook is (not full):
@@ -78,13 +109,8 @@ def add_backward_hook(
     return add_hook(owner._backward_hooks, hook, prepend=prepend)
 
 
-class ModuleHooks:
+class ModuleHooks(HookTables):
     """The registering half of `Module`."""
-
-    def _init_hooks(self) -> None:
-        for table in TABLES:
-            object.__setattr__(self, table, OrderedDict())
-        object.__setattr__(self, "_is_full_backward_hook", None)
 
     def register_forward_pre_hook(
         self, hook: Callable, *, prepend: bool = False, with_kwargs: bool = False
@@ -116,12 +142,9 @@ class ModuleHooks:
         torch.Size([4, 3])
         >>> handle.remove()
         """
-        options = []
-        if with_kwargs:
-            options.append(self._forward_hooks_with_kwargs)
-        if always_call:
-            options.append(self._forward_hooks_always_called)
-        return add_hook(self._forward_hooks, hook, prepend=prepend, options=tuple(options))
+        return add_forward_hook(
+            self, hook, prepend=prepend, with_kwargs=with_kwargs, always_call=always_call
+        )
 
     def register_full_backward_pre_hook(
         self, hook: Callable, prepend: bool = False
@@ -141,7 +164,7 @@ class ModuleHooks:
         """Calls `hook(module, prefix, keep_vars)` before `state_dict` collects this module."""
         return add_hook(self._state_dict_pre_hooks, hook)
 
-    def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
+    def register_state_dict_post_hook(self, hook: Any) -> RemovableHandle:
         """Calls `hook(module, state_dict, prefix, local_metadata)`, which edits in place."""
         hook._from_public_api = True
         return add_hook(self._state_dict_hooks, hook)
@@ -292,9 +315,7 @@ def register_module_forward_hook(
     hook: Callable, *, with_kwargs: bool = False, always_call: bool = False
 ) -> RemovableHandle:
     """`register_forward_hook` for every module."""
-    return ModuleHooks.register_forward_hook(
-        EVERYWHERE, hook, with_kwargs=with_kwargs, always_call=always_call
-    )
+    return add_forward_hook(EVERYWHERE, hook, with_kwargs=with_kwargs, always_call=always_call)
 
 
 def register_module_full_backward_pre_hook(hook: Callable) -> RemovableHandle:

@@ -349,9 +349,6 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
 
     # ------------------------------------------------------------ text
 
-    def _get_name(self) -> str:
-        return type(self).__name__
-
     def extra_repr(self) -> str:
         """What a layer prints between its parentheses."""
         return ""

@@ -45,10 +45,10 @@ class Parameter(Tensor):
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         return _adopt(cls, data, requires_grad)
 
-    def __repr__(self) -> str:
-        return "Parameter containing:\n" + super().__repr__()
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)
 
-    def __deepcopy__(self, memo: dict) -> Parameter:
+    def __deepcopy__(self, memo: dict) -> Any:
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.data.clone(), self.requires_grad)
         return memo[id(self)]
@@ -72,7 +72,7 @@ class Buffer(Tensor):
         self.persistent = persistent
         return self
 
-    def __deepcopy__(self, memo: dict) -> Buffer:
+    def __deepcopy__(self, memo: dict) -> Any:
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.data.clone(), persistent=self.persistent)
         return memo[id(self)]
@@ -140,10 +140,10 @@ class UninitializedTensorMixin(Tensor):
             "initialize the parameters before calling `module.share_memory()`."
         )
 
-    def __repr__(self) -> str:
+    def __repr__(self, *, tensor_contents: str | None = None) -> str:
         return f"<{type(self).__name__}>"
 
-    def __deepcopy__(self, memo: dict) -> UninitializedTensorMixin:
+    def __deepcopy__(self, memo: dict) -> Any:
         if id(self) not in memo:
             memo[id(self)] = type(self)(self.requires_grad, self.device, self.dtype)
         return memo[id(self)]
@@ -161,7 +161,7 @@ class UninitializedParameter(UninitializedTensorMixin, Parameter):
     def __new__(
         cls, requires_grad: bool = True, device: Any = None, dtype: dtype_type | None = None
     ) -> UninitializedParameter:
-        self = Tensor.__new__(cls)
+        self: Any = Tensor.__new__(cls)
         self._array = empty(0, dtype=dtype, device=device)._array
         self.requires_grad = requires_grad
         return self
@@ -179,7 +179,7 @@ class UninitializedBuffer(UninitializedTensorMixin):
         dtype: dtype_type | None = None,
         persistent: bool = True,
     ) -> UninitializedBuffer:
-        self = Tensor.__new__(cls)
+        self: Any = Tensor.__new__(cls)
         self._array = empty(0, dtype=dtype, device=device)._array
         self.requires_grad = requires_grad
         self.persistent = persistent

@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from ..autograd.grad_mode import no_grad
 from ..core.tensor import Tensor
 from .advice import advise_on_keys
+from .hooks import HookTables
+from .members import Members
 from .parameter import Parameter, is_lazy
 
 EXTRA_STATE = "_extra_state"
@@ -38,7 +40,7 @@ class IncompatibleKeys(_Keys):
     __str__ = __repr__
 
 
-class ModuleState:
+class ModuleState(Members, HookTables):
     """The saving and loading half of `Module`."""
 
     _version: int = 1  # raised by a layer whose saved form changed; stored beside its values
@@ -70,7 +72,7 @@ class ModuleState:
     def state_dict(
         self,
         *args: Any,
-        destination: dict | None = None,
+        destination: Any = None,
         prefix: str = "",
         keep_vars: bool = False,
     ) -> dict[str, Any]:
@@ -96,7 +98,7 @@ class ModuleState:
         if destination is None:
             destination = OrderedDict()
             destination._metadata = OrderedDict()
-        metadata = {"version": self._version}
+        metadata: dict[str, Any] = {"version": self._version}
         if hasattr(destination, "_metadata"):
             destination._metadata[prefix[:-1]] = metadata
         for hook in self._state_dict_pre_hooks.values():
@@ -131,11 +133,11 @@ class ModuleState:
         if not isinstance(state_dict, Mapping):
             raise TypeError(f"Expected state_dict to be dict-like, got {type(state_dict)}.")
         metadata = getattr(state_dict, "_metadata", None)
-        state_dict = OrderedDict(state_dict)
+        own: Any = OrderedDict(state_dict)
         if metadata is not None:
-            state_dict._metadata = metadata
-        keys, errors = IncompatibleKeys([], []), []
-        _load(self, state_dict, "", metadata or {}, assign, keys, errors)
+            own._metadata = metadata
+        keys, errors = IncompatibleKeys([], []), list[str]()
+        _load(self, own, "", metadata or {}, assign, keys, errors)
 
         problems = []
         if strict and keys.missing_keys:

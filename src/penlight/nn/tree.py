@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 from ..core.tensor import Tensor
+from .members import Members
 from .parameter import Parameter
 
 
-class ModuleTree:
+class ModuleTree(Members):
     """The part of `Module` that sees it as a tree of named members."""
 
     def get_submodule(self, target: str) -> ModuleTree:
@@ -73,7 +74,7 @@ class ModuleTree:
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module
 
-    def named_children(self) -> Iterator[tuple[str, ModuleTree]]:
+    def named_children(self) -> Iterator[tuple[str, Any]]:
         """The direct children with their names; one that appears twice is given once."""
         seen = set()
         for name, child in self._modules.items():
@@ -81,7 +82,7 @@ class ModuleTree:
                 seen.add(child)
                 yield name, child
 
-    def children(self) -> Iterator[ModuleTree]:
+    def children(self) -> Iterator[Any]:
         """The direct children."""
         for _, child in self.named_children():
             yield child

@@ -63,7 +63,7 @@ def _masked_softmax(scores: Tensor, masks: list[Tensor]) -> Tensor:
             scores = scores + mask
     weights = scores.softmax(-1)
     if masks:
-        blind = (scores == -math.inf).all(-1, keepdim=True)
+        blind = scores.isneginf().all(-1, keepdim=True)
         if blind.any():
             weights = weights.masked_fill(blind, 0.0)
     return weights

@@ -8,7 +8,7 @@ first. So the input's product is one for all steps, and packed and padded sequen
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -170,7 +170,7 @@ def rnn_relu_cell(input, hx, w_ih, w_hh, b_ih=None, b_hh=None):
 State = tuple[Tensor, ...]  # (h,) or (h, c)
 
 
-def _lstm_step(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callable]:
+def _lstm_step(weights: Sequence[Any]) -> tuple[Tensor | None, Callable]:
     """The bias that goes with the input, and a step (gates of the input, state) -> state."""
     w_hh, b_ih, b_hh, w_hr = weights
     turned = w_hh.t()
@@ -183,7 +183,7 @@ def _lstm_step(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callabl
     return (None if b_ih is None else b_ih + b_hh), step
 
 
-def _gru_step(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callable]:
+def _gru_step(weights: Sequence[Any]) -> tuple[Tensor | None, Callable]:
     w_hh, b_ih, b_hh, _ = weights
 
     def step(gates: Tensor, state: State) -> State:
@@ -193,7 +193,7 @@ def _gru_step(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callable
 
 
 def _rnn_step(activation: str) -> Callable:
-    def make(weights: Sequence[Tensor | None]) -> tuple[Tensor | None, Callable]:
+    def make(weights: Sequence[Any]) -> tuple[Tensor | None, Callable]:
         w_hh, b_ih, b_hh, _ = weights
         turned, activate = w_hh.t(), getattr(Tensor, activation)
 

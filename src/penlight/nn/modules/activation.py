@@ -79,7 +79,7 @@ class RReLU(_Activation):
 class Hardtanh(_Activation):
     """x kept between min_val and max_val."""
 
-    _shown = ("min_val", "max_val")
+    _shown: tuple[str, ...] = ("min_val", "max_val")
 
     def __init__(
         self,

@@ -75,9 +75,9 @@ class AdaptiveLogSoftmaxWithLoss(Module):
     def reset_parameters(self) -> None:
         """Draws new values."""
         self.head.reset_parameters()
-        for inner, outer in self.tail:
-            inner.reset_parameters()
-            outer.reset_parameters()
+        for layer in self.tail.modules():
+            if isinstance(layer, Linear):
+                layer.reset_parameters()
 
     def forward(self, input_: Tensor, target_: Tensor) -> ASMoutput:
         """The log-probability of each target, and the loss."""

@@ -30,6 +30,7 @@ def _pairs(given: Any, kind: str, update: str) -> Iterator[tuple[str, Any]]:
     if isinstance(given, (Mapping, ModuleDict, ParameterDict)):
         yield from given.items()
         return
+    pair: Any
     for j, pair in enumerate(given):
         if not isinstance(pair, Iterable):
             raise TypeError(
@@ -71,9 +72,12 @@ class _Row(Module):
 
     def pop(self, key: int | slice) -> Module:
         """Takes out and returns what is at `key`."""
-        found = self[key]
+        found = self.__getitem__(key)
         del self[key]
         return found
+
+    def __getitem__(self, index: int | slice) -> Any:
+        raise NotImplementedError
 
     def _insert(self, index: int, module: Module) -> None:
         for i in range(len(self._modules), index, -1):
@@ -96,11 +100,9 @@ class Sequential(_Row):
 
     def __init__(self, *args: Any) -> None:
         super().__init__()
-        if len(args) == 1 and isinstance(args[0], OrderedDict):
-            named = args[0].items()
-        else:
-            named = ((str(i), module) for i, module in enumerate(args))
-        for name, module in named:
+        named = len(args) == 1 and isinstance(args[0], OrderedDict)
+        parts = args[0] if named else {str(i): module for i, module in enumerate(args)}
+        for name, module in parts.items():
             self.add_module(name, module)
 
     def __getitem__(self, index: int | slice) -> Any:

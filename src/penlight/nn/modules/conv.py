@@ -31,6 +31,9 @@ class _ConvNd(Module):
 
     _rank: int
     transposed = False
+    weight: Any
+    bias: Any
+    padding: Any
 
     def _setup(
         self,
@@ -293,7 +296,7 @@ class ConvTranspose3d(_ConvTransposeNd):
     _rank = 3
 
 
-class _LazyConvNd(LazyModuleMixin):
+class _LazyConvNd(LazyModuleMixin, _ConvNd):
     """A convolution whose `in_channels` are those of its first input."""
 
     def _await_channels(self, out_channels: int, bias: bool, device: Any, dtype: Any) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import chain
 from typing import Any
 
+from ..module import Module
 from ..parameter import is_lazy
 
 
-class LazyModuleMixin:
+class LazyModuleMixin(Module):
     """Before a layer's class: parameters without shapes until `initialize_parameters(input)`.
 
     The first forward gives them their shapes and turns the module into its `cls_to_become`.

@@ -157,6 +157,7 @@ class RNNBase(Module):
         self._check_input(data)
         state = self._checked_state(state, batch_sizes[0] if batch_sizes else batch, data)
         flat = data if packed else data.reshape(time * batch, self.input_size)
+        output: Any
         output, state = recurrent(
             self.mode,
             flat,

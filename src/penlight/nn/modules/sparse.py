@@ -17,6 +17,7 @@ class _Table(Module):
     """What both embeddings share: a weight (V, D) with one row per index."""
 
     _takes_indices = True
+    _pretrained: tuple[str, ...]  # what `from_pretrained` takes, in this order
 
     def _fill(
         self, padding_idx: int | None, weight: Tensor | None, freeze: bool, device: Any, dtype: Any

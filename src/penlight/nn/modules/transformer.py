@@ -37,7 +37,7 @@ def _is_causal(mask: Tensor | None, told: bool | None, sequence: Tensor, batch_f
         return bool(told)
     size = sequence.size(1 if batch_first and sequence.dim() == 3 else 0)
     causal = _square_mask(size, mask.device, mask.dtype) if mask.is_floating_point() else None
-    return causal is not None and mask.shape == causal.shape and bool((mask == causal).all())
+    return causal is not None and mask.shape == causal.shape and bool(mask.eq(causal).all())
 
 
 def _activation(activation: str | Callable) -> Callable:
@@ -257,7 +257,7 @@ class TransformerEncoder(Module):
         learns = modes.grad and any(t.requires_grad for t in (src, *first.parameters()))
         inference = self.use_nested_tensor and not first.training and not learns
         if inference and padding is not None and mask is None and src.dim() == 3:
-            output = output.masked_fill((padding != 0).unsqueeze(-1), 0.0)
+            output = output.masked_fill(padding.ne(0).unsqueeze(-1), 0.0)
         return output if self.norm is None else self.norm(output)
 
 
@@ -341,14 +341,14 @@ class Transformer(Module):
         sizes = (d_model, nhead, dim_feedforward, dropout, activation)
         forms = (layer_norm_eps, batch_first, norm_first)
         if custom_encoder is None:
-            layer = TransformerEncoderLayer(*sizes, *forms, **made)
+            encoder = TransformerEncoderLayer(*sizes, *forms, **made)
             norm = LayerNorm(d_model, eps=layer_norm_eps, **made)
-            custom_encoder = TransformerEncoder(layer, num_encoder_layers, norm)
+            custom_encoder = TransformerEncoder(encoder, num_encoder_layers, norm)
         self.encoder = custom_encoder
         if custom_decoder is None:
-            layer = TransformerDecoderLayer(*sizes, *forms, **made)
+            decoder = TransformerDecoderLayer(*sizes, *forms, **made)
             norm = LayerNorm(d_model, eps=layer_norm_eps, **made)
-            custom_decoder = TransformerDecoder(layer, num_decoder_layers, norm)
+            custom_decoder = TransformerDecoder(decoder, num_decoder_layers, norm)
         self.decoder = custom_decoder
         for parameter in self.parameters():
             if parameter.dim() > 1:

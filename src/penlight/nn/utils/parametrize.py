@@ -66,7 +66,7 @@ class ParametrizationList(ModuleList):
         super().__init__(modules)
         self.unsafe = unsafe
         old = original.detach()
-        new = original
+        new: Any = original
         with no_grad():
             for module in reversed(list(self)):
                 if hasattr(module, "right_inverse"):
@@ -78,10 +78,11 @@ class ParametrizationList(ModuleList):
                 f"Got {type(new).__name__}"
             )
         self.is_tensor = isinstance(new, Tensor)
-        self.ntensors = 1 if self.is_tensor else len(new)
-        if self.is_tensor:
+        if isinstance(new, Tensor):
+            self.ntensors = 1
             self._adopt_one(original, new)
         else:
+            self.ntensors = len(new)
             self._adopt_several(original, new)
         if not unsafe:
             _check_same("parametrized", old, self())

@@ -39,7 +39,7 @@ def _with_tied(module: Module, given: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _check_names(module: Module, given: dict[str, Tensor]) -> None:
-    own = dict(module.named_parameters(remove_duplicate=False))
+    own: dict[str, Tensor] = dict(module.named_parameters(remove_duplicate=False))
     own |= dict(module.named_buffers(remove_duplicate=False))
     problems = []
     for title, names in (("Unexpected", set(given) - set(own)), ("Missing", set(own) - set(given))):

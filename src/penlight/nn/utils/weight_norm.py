@@ -44,7 +44,7 @@ class WeightNorm:
 def find_hook(module: Module, kind: type, name: str) -> tuple[int, Any] | None:
     """The forward pre-hook of this kind for the parameter `name`, with its key."""
     for key, hook in module._forward_pre_hooks.items():
-        if isinstance(hook, kind) and hook.name == name:
+        if isinstance(hook, kind) and getattr(hook, "name", None) == name:
             return key, hook
     return None
 
