@@ -1,7 +1,9 @@
-"""`python -m benchmarks [PATTERN] [--rounds N] [--json FILE]`: penlight beside PyTorch, interleaved.
+"""`python -m benchmarks [PATTERN] [--rounds N] [--json FILE]`: penlight beside PyTorch,
+interleaved.
 
-Each library runs in its own process with its default number of threads. A round asks each library once, in
-turn, so that the machine's noise meets both; the table shows medians over the rounds and their ratio.
+Each library runs in its own process with its default number of threads. A round asks each library
+once, in turn, so that the machine's noise meets both; the table shows medians over the rounds and
+their ratio.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""One library in one process: reads a workload's name, answers with the seconds of a burst of steps."""
+"""One library in one process: reads a workload's name, answers with the seconds of a burst of
+steps.
+"""
 
 from __future__ import annotations
 

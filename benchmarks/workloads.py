@@ -1,4 +1,6 @@
-"""What is measured: each workload takes the library (penlight or torch) and gives a step to repeat."""
+"""What is measured: each workload takes the library (penlight or torch) and gives a step to
+repeat.
+"""
 
 from __future__ import annotations
 
@@ -74,9 +76,7 @@ def loader(T: Any) -> Callable:
     """A shuffled DataLoader over 2,000 images in memory."""
     x = T.from_numpy(np.zeros((2000, 28, 28), np.float32))
     y = T.from_numpy(np.zeros(2000, np.int64))
-    batches = T.utils.data.DataLoader(
-        T.utils.data.TensorDataset(x, y), batch_size=64, shuffle=True
-    )
+    batches = T.utils.data.DataLoader(T.utils.data.TensorDataset(x, y), batch_size=64, shuffle=True)
 
     def step() -> None:
         for _ in batches:

@@ -4,9 +4,10 @@ import gc
 import weakref
 
 import numpy as np
-import penlight
 import pytest
 import torch
+
+import penlight
 
 
 def both(program):
@@ -299,7 +300,7 @@ ERRORS = [
 @pytest.mark.parametrize("program", ERRORS, ids=lambda p: p.__name__)
 def test_error(program):
     """The same class, and PyTorch's first words."""
-    with pytest.raises(Exception) as want:  # noqa: PT011
+    with pytest.raises(Exception) as want:
         program(torch)
     with pytest.raises(type(want.value)) as got:
         program(penlight)

@@ -5,8 +5,9 @@ import pathlib
 import subprocess
 import sys
 
-import penlight
 import pytest
+
+import penlight
 
 ROOT = pathlib.Path(penlight.__file__).parent
 FLOOR = {
@@ -16,7 +17,10 @@ FLOOR = {
             ("core",),
             ("ops",),
             ("autograd",),
-            ("", "signal"),  # the modules at the top: torch's names, collected from the floors below
+            (
+                "",
+                "signal",
+            ),  # the modules at the top: torch's names, collected from the floors below
             ("nn",),
             ("optim", "utils"),
             ("vision",),

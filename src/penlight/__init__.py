@@ -1,6 +1,7 @@
 """penlight: a pocket torch. `import penlight as torch`, and go on.
 
-The functions come from the op records (`ops.record.EXPOSED`); sub-packages are imported when first used.
+The functions come from the op records (`ops.record.EXPOSED`); sub-packages are imported when first
+used.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from .autograd import (
 from .core import dtype as _dtypes
 from .core.device import device
 from .core.dtype import can_cast, get_default_dtype, promote_types, set_default_dtype
-from .core.info import finfo, iinfo
 from .core.formats import (
     channels_last,
     channels_last_3d,
@@ -36,6 +36,7 @@ from .core.formats import (
     sparse_csr,
     strided,
 )
+from .core.info import finfo, iinfo
 from .core.printing import get_printoptions, set_printoptions
 from .core.size import Size
 from .core.tensor import Tensor
@@ -59,7 +60,9 @@ def __getattr__(name: str) -> _Any:
         return _import_module(f"{__name__}.{name}")
     if name in _LATE:
         return getattr(_import_module(f"{__name__}.{_LATE[name]}"), name)
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}': penlight lacks torch.{name}")
+    raise AttributeError(
+        f"module '{__name__}' has no attribute '{name}': penlight lacks torch.{name}"
+    )
 
 
 # torch.* names whose home is imported only when needed

@@ -1,4 +1,6 @@
-"""The names of torch.backends that programs ask for: what this machine's arrays are computed with."""
+"""The names of torch.backends that programs ask for: what this machine's arrays are computed
+with.
+"""
 
 from __future__ import annotations
 

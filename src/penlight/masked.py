@@ -1,4 +1,6 @@
-"""The names of torch.masked; the functions are on a page of `penlight.ops`, loaded with this module."""
+"""The names of torch.masked; the functions are on a page of `penlight.ops`, loaded with this
+module.
+"""
 
 from .ops import masked as _masked  # noqa: F401
 from .ops.record import EXPOSED, lacks

@@ -1,4 +1,6 @@
-"""Anomaly detection: every node remembers the line that made it, and gradients are searched for NaN."""
+"""Anomaly detection: every node remembers the line that made it, and gradients are searched for
+NaN.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The backward walk: gradients flow from the outputs through the tape to the leaves.
 
-Serial numbers are a topological order, so the walk needs no queue: the nodes reachable from the outputs, latest
-first. It knows no op by name; a gradient is summed and cast here to the shape and dtype of the value it belongs
-to, so that no rule has to undo broadcasting or promotion.
+Serial numbers are a topological order, so the walk needs no queue: the nodes reachable from the
+outputs, latest first. It knows no op by name; a gradient is summed and cast here to the shape and
+dtype of the value it belongs to, so that no rule has to undo broadcasting or promotion.
 """
 
 from __future__ import annotations
@@ -79,7 +79,8 @@ class Walk:
         useful = set()
         for node in reversed(nodes):
             if node in goals or any(
-                e is not None and (e[0] in useful if isinstance(e[0], Node) else id(e[0]) in self.leaves)
+                e is not None
+                and (e[0] in useful if isinstance(e[0], Node) else id(e[0]) in self.leaves)
                 for e in node.edges
             ):
                 useful.add(node)
@@ -207,9 +208,7 @@ def run_hooks(hooks: dict, grad: Tensor) -> Tensor:
         replaced = hook(grad)
         if replaced is not None:
             if not isinstance(replaced, Tensor):
-                raise TypeError(
-                    f"expected Tensor, but hook returned '{type(replaced).__name__}'"
-                )
+                raise TypeError(f"expected Tensor, but hook returned '{type(replaced).__name__}'")
             grad = replaced
     return grad
 
@@ -298,9 +297,7 @@ def backward(
     tensors = _as_tuple(tensors)
     grads = (None,) * len(tensors) if grad_tensors is None else _as_tuple(grad_tensors)
     if len(grads) != len(tensors):
-        raise RuntimeError(
-            f"got {len(tensors)} tensors and {len(grads)} gradients"
-        )
+        raise RuntimeError(f"got {len(tensors)} tensors and {len(grads)} gradients")
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         Walk(keep, create_graph, None).run(_roots(tensors), _initial(tensors, grads))

@@ -31,7 +31,8 @@ class FunctionCtx(Node):
         for t in tensors:
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(
-                    f"save_for_backward can only save variables, but argument is of type {type(t).__name__}"
+                    "save_for_backward can only save variables, but argument is of type "
+                    f"{type(t).__name__}"
                 )
         self._to_save = tensors
 
@@ -92,16 +93,19 @@ class FunctionCtx(Node):
                 f"function {self.name()} returned an incorrect number of gradients "
                 f"(expected {expected}, got {len(results)})"
             )
-        for index, (r, edge) in enumerate(zip(results, self.edges)):
+        for index, r in enumerate(results):
             if r is not None and not isinstance(r, Tensor):
                 raise TypeError(
-                    f"expected Variable or None (got {type(r).__name__}) for gradient {index} of {self.name()}"
+                    f"expected Variable or None (got {type(r).__name__}) for gradient {index} of "
+                    f"{self.name()}"
                 )
         return results
 
 
 class _OwnOutput:
-    """An output saved by its own node: the array only, or node and tensor would keep each other alive."""
+    """An output saved by its own node: the array only, or node and tensor would keep each other
+    alive.
+    """
 
     __slots__ = ("array", "slot")
 
@@ -121,7 +125,8 @@ def _unpacked(packed: Packed, node: Node) -> Tensor:
 
 
 class Function:
-    """Base of custom differentiable functions: define static `forward` and `backward`, call `apply`.
+    """Base of custom differentiable functions: define static `forward` and `backward`, call
+    `apply`.
 
     >>> import penlight as torch
     >>> class Cube(torch.autograd.Function):
@@ -143,8 +148,10 @@ class Function:
 
     def __init__(self, *args: Any, **kwargs: Any):
         raise RuntimeError(
-            f"{type(self)} should not be instantiated. Methods on autograd functions are all static, "
-            "so you should invoke them on the class itself. Instantiating an autograd function will "
+            f"{type(self)} should not be instantiated. Methods on autograd functions are all "
+            "static, "
+            "so you should invoke them on the class itself. Instantiating an autograd function "
+            "will "
             "raise an error in a future version of PyTorch."
         )
 
@@ -168,7 +175,8 @@ class Function:
     def backward(ctx: Any, *grad_outputs: Any) -> Any:
         """One gradient per input of forward, None where there is none."""
         raise NotImplementedError(
-            "You must implement either the backward or vjp method for your custom autograd.Function "
+            "You must implement either the backward or vjp method for your custom "
+            "autograd.Function "
             "to use it with backward mode AD."
         )
 
@@ -196,7 +204,9 @@ class Function:
 
     @classmethod
     def _record(cls, ctx: FunctionCtx, args: tuple, outputs: tuple) -> tuple:
-        """Puts the outputs on the tape; an input returned as it came becomes a new tensor unless dirty."""
+        """Puts the outputs on the tape; an input returned as it came becomes a new tensor unless
+        dirty.
+        """
         results, forms = [], []
         dropped = {id(t) for t in ctx._not_differentiable}
         dirty = {id(t) for t in ctx._dirty}

@@ -103,7 +103,9 @@ def jacobian(
         for k in range(o.numel()):
             unit = _row(o._array.shape, o._array.dtype, k)
             found = (
-                grad(o, leaves, unit, retain_graph=True, create_graph=create_graph, allow_unused=True)
+                grad(
+                    o, leaves, unit, retain_graph=True, create_graph=create_graph, allow_unused=True
+                )
                 if o.requires_grad
                 else (None,) * len(leaves)
             )
@@ -138,7 +140,10 @@ def hessian(
     def slope(*args: Tensor) -> Any:
         out = func(*args)
         if not isinstance(out, Tensor) or out.numel() != 1:
-            raise RuntimeError("The Tensor returned by the function given to hessian should contain a single element")
+            raise RuntimeError(
+                "The Tensor returned by the function given to hessian should contain a single "
+                "element"
+            )
         found = grad(out, args, create_graph=True, allow_unused=True)
         filled = tuple(_zeros(t) if g is None else g for t, g in zip(args, found))
         return _like(inputs, filled)
@@ -146,13 +151,16 @@ def hessian(
     return jacobian(slope, inputs, create_graph=create_graph)
 
 
-def vhp(func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False) -> tuple:
+def vhp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple:
     """(func(inputs), vᵀ H) of a function with one scalar result."""
     with enable_grad():
         leaves = _leaves(inputs, create_graph)
         out = func(*leaves)
         first = grad(out, leaves, create_graph=True, allow_unused=True)
-        pairs = [(g, w) for g, w in zip(first, _tuple(v) if v is not None else (None,) * len(leaves))
+        weights = (None,) * len(leaves) if v is None else _tuple(v)
+        pairs = [(g, w) for g, w in zip(first, weights)
                  if g is not None and g.requires_grad]  # fmt: skip
         found = (
             grad([g for g, _ in pairs], leaves, [w for _, w in pairs],

@@ -28,14 +28,14 @@ class _Mode:
 
     def clone(self) -> _Mode:
         """The same mode, to be entered independently of this one."""
-        return type(self)(self.grad) if type(self) is _Mode else type(self)()
+        return _Mode(self.grad)
 
     def __call__(self, function: Callable) -> Callable:
         """Decorates a function, a generator function or (its constructor) a class."""
         import inspect
 
         if inspect.isclass(function):
-            function.__init__ = self(function.__init__)  # type: ignore[misc]
+            function.__init__ = self(function.__init__)  # type: ignore[method-assign, misc]
             return function
         if inspect.isgeneratorfunction(function):
             return self._generator(function)

@@ -31,10 +31,11 @@ def gradcheck(
     check_grad_dtypes: bool = False,
     fast_mode: bool = False,
 ) -> bool:
-    """Whether the gradients of `func(*inputs)` agree with central differences (f(x+h) - f(x-h)) / 2h.
+    """Whether the gradients of `func(*inputs)` agree with central differences (f(x+h) - f(x-h)) /
+    2h.
 
-    `inputs` should be float64; those that require gradients are checked. `fast_mode` compares one random
-    projection of the Jacobian instead of all of it.
+    `inputs` should be float64; those that require gradients are checked. `fast_mode` compares one
+    random projection of the Jacobian instead of all of it.
 
     >>> import penlight as torch
     >>> x = torch.tensor([0.3, 0.7], dtype=torch.float64, requires_grad=True)
@@ -77,8 +78,9 @@ def gradgradcheck(
     if grad_outputs is None:
         draw = np.random.RandomState(0)
         weights = [
-            wrap(np.asarray(draw.uniform(0.5, 1.5, o._array.shape)).astype(o._array.dtype))
-            .requires_grad_()
+            wrap(
+                np.asarray(draw.uniform(0.5, 1.5, o._array.shape)).astype(o._array.dtype)
+            ).requires_grad_()
             for o in outputs
         ]
     else:

@@ -19,7 +19,8 @@ __all__ = [
 
 
 class saved_tensors_hooks:
-    """Inside, `pack_hook(tensor)` decides what is kept of each saved tensor; `unpack_hook` gives it back.
+    """Inside, `pack_hook(tensor)` decides what is kept of each saved tensor; `unpack_hook` gives
+    it back.
 
     >>> import penlight as torch
     >>> x = torch.ones(2, requires_grad=True)
@@ -60,7 +61,8 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """Where the gradient of `tensor` is computed."""
     if not tensor.requires_grad:
         raise RuntimeError(
-            "It is not possible to get the gradient edge for a Tensor that does not require gradients"
+            "It is not possible to get the gradient edge for a Tensor that does not require "
+            "gradients"
         )
     node = current_node(tensor)
     return GradientEdge((AccumulateGrad(tensor), 0) if node is None else (node, tensor._slot))
@@ -81,7 +83,9 @@ class _Handles:
 def register_multi_grad_hook(
     tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all"
 ) -> _Handles:
-    """`fn(grads)` once the gradients of all tensors are known, or `fn(grad)` for the first ("any")."""
+    """`fn(grads)` once the gradients of all tensors are known, or `fn(grad)` for the first
+    ("any").
+    """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
     grads: list[Tensor | None] = [None] * len(tensors)
@@ -103,5 +107,3 @@ def register_multi_grad_hook(
         return hook
 
     return _Handles([t.register_hook(note(i)) for i, t in enumerate(tensors)])
-
-

@@ -21,6 +21,8 @@ class device:
     """
 
     __slots__ = ("index", "type")
+    type: str
+    index: int | None
 
     def __init__(self, type: str | device | int, index: int | None = None):
         if isinstance(type, device):
@@ -38,7 +40,8 @@ class device:
             )
         if number is not None and index is not None:
             raise RuntimeError(
-                f"type (string) must not include an index because index was passed explicitly: {type}"
+                "type (string) must not include an index because index was passed explicitly: "
+                f"{type}"
             )
         self.type = name
         self.index = int(number) if number is not None else index
@@ -69,7 +72,8 @@ def namespace(array: Any) -> Any:
 
 
 def resolve(place: Any) -> device:
-    """The device meant by `place` (a device, a string, an index or None); raises where it does not exist.
+    """The device meant by `place` (a device, a string, an index or None); raises where it does not
+    exist.
 
     >>> resolve(None), resolve("cpu")
     (device(type='cpu'), device(type='cpu'))

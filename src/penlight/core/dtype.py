@@ -1,8 +1,9 @@
 """Element types and the rules by which they combine.
 
-A dtype is one object per NumPy dtype. Promotion follows PyTorch, which differs from NumPy in two ways: integers
-never become float64 by themselves, and a 0-d tensor or a Python number only matters by its *category*
-(bool < integer < float < complex).  See https://docs.pytorch.org/docs/stable/tensor_attributes.html
+A dtype is one object per NumPy dtype. Promotion follows PyTorch, which differs from NumPy in two
+ways: integers never become float64 by themselves, and a 0-d tensor or a Python number only matters
+by its *category* (bool < integer < float < complex).  See
+https://docs.pytorch.org/docs/stable/tensor_attributes.html
 """
 
 from __future__ import annotations
@@ -78,7 +79,9 @@ complex128 = dtype("complex128", np.complex128, COMPLEX, "ComplexDouble", "cdoub
 
 
 def __getattr__(name: str) -> dtype:
-    """`bool`, so that pickle finds every dtype here by its printed name; the builtin keeps its own."""
+    """`bool`, so that pickle finds every dtype here by its printed name; the builtin keeps its
+    own.
+    """
     if name == "bool":
         return bool_
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Any, overload
+from typing import Any
 
 
 class Size(tuple[int, ...]):
@@ -44,11 +44,7 @@ class Size(tuple[int, ...]):
 
     __rmul__ = __mul__
 
-    @overload
-    def __getitem__(self, key: int) -> int: ...  # type: ignore[overload-overlap]
-    @overload
-    def __getitem__(self, key: slice) -> Size: ...
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Any:  # type: ignore[override]
         item = tuple.__getitem__(self, key)
         return Size(item) if isinstance(key, slice) else item
 

@@ -1,7 +1,8 @@
 """The tape: which op made a tensor, from what, and whether anybody is recording.
 
-A node is one recorded call. Its *edges* say whom gradients go to: another node (and which of its outputs) or a
-leaf tensor. Nodes only point to what existed before them, so their serial numbers are a topological order.
+A node is one recorded call. Its *edges* say whom gradients go to: another node (and which of its
+outputs) or a leaf tensor. Nodes only point to what existed before them, so their serial numbers
+are a topological order.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ FREED = (
 class Node:
     """One recorded call. Each op has a subclass, whose name is what `grad_fn` prints.
 
-    `edges`    per differentiable input: (node, slot), (leaf tensor, 0), or None where no gradient is wanted
+    `edges`    per differentiable input: (node, slot), (leaf tensor, 0), or None where no gradient
+               is wanted
     `saved`    what the gradient rule asked for; None once freed
     `version`  sum of the saved tensors' write counts at the time of saving
     `outputs`  (shape, NumPy dtype) per output: the form its gradient must have
@@ -69,7 +71,7 @@ class Node:
         """The name `grad_fn` prints."""
         return type(self).__name__
 
-    def backward(self, grads: list[Tensor | None]) -> tuple[Tensor | None, ...] | list:
+    def backward(self, grads: list) -> Sequence[Tensor | None]:
         """Gradients per edge, from the gradients per output."""
         raise NotImplementedError
 
@@ -128,7 +130,8 @@ class AccumulateGrad:
 class SavedOutput:
     """A result kept for its own node's rule.
 
-    It holds the array, not the tensor: the tensor holds the node, and a cycle would keep both alive.
+    It holds the array, not the tensor: the tensor holds the node, and a cycle would keep both
+    alive.
     """
 
     __slots__ = ("array", "owner", "slot", "version")
@@ -140,7 +143,9 @@ class SavedOutput:
 
 
 class Packed:
-    """A saved tensor in the form a pack hook gave it; `slot` where it is an output of its own node."""
+    """A saved tensor in the form a pack hook gave it; `slot` where it is an output of its own
+    node.
+    """
 
     __slots__ = ("form", "slot", "unpack")
 
@@ -183,7 +188,7 @@ class Removable:
         self.remove()
 
 
-def add_hook(holder: dict, key: str, hook: Any) -> Removable:
+def add_hook(holder: dict, key: Any, hook: Any) -> Removable:
     """Adds a hook to the dictionary `holder[key]`, made if missing."""
     hooks = holder.setdefault(key, {})
     handle = Removable(hooks)

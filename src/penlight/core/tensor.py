@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     def _binary(self: Any, other: Any) -> Any: ...
 
 
-
 class Tensor:
     """A multi-dimensional array that can remember how it was computed.
 
@@ -158,9 +157,7 @@ class Tensor:
                    "differentiation use var_no_grad = var.detach().")
             )  # fmt: skip
         if value and self.dtype.category < dtypes.FLOAT:
-            raise RuntimeError(
-                "only Tensors of floating point dtype can require gradients"
-            )
+            raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self._requires_grad = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
@@ -201,13 +198,15 @@ class Tensor:
     def _check_grad(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(
-                f"assigned grad expected to be a Tensor or None but got grad of type {type(value).__name__}"
+                "assigned grad expected to be a Tensor or None but got grad of type "
+                f"{type(value).__name__}"
             )
         if value is self:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.dtype is not self.dtype:
             raise RuntimeError(
-                f"assigned grad has data of a different type: expected {self.dtype}, got {value.dtype}"
+                f"assigned grad has data of a different type: expected {self.dtype}, got "
+                f"{value.dtype}"
             )
         if value._array.shape != self._array.shape:
             raise RuntimeError(
@@ -247,7 +246,9 @@ class Tensor:
         if not self.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
         if current_node(self) is not None:
-            raise RuntimeError("post accumulate grad hooks cannot be registered on non-leaf tensors")
+            raise RuntimeError(
+                "post accumulate grad hooks cannot be registered on non-leaf tensors"
+            )
         if self._hooks is None:
             self._hooks = {}
         return add_hook(self._hooks, "accumulated", hook)
@@ -347,7 +348,7 @@ class View:
 
     def __init__(self, parent: Tensor, take: Any, args: tuple, multiple: bool = False):
         self.parent, self.take, self.args, self.multiple = parent, take, args, multiple
-        self.base = parent if parent._view is None else parent._view.base
+        self.base: Tensor = parent if parent._view is None else parent._view.base
         self.epoch = getattr(self.base, "_epoch", 0)
 
     def replay(self, base: Tensor) -> Tensor:
@@ -375,12 +376,16 @@ def current_node(t: Tensor) -> Node | None:
 
 
 class CopySlices(Node):
-    """History of a base one of whose views was overwritten: two edges, the old base and the new part."""
+    """History of a base one of whose views was overwritten: two edges, the old base and the new
+    part.
+    """
 
     __slots__ = ()
 
     def backward(self, grads: list) -> tuple:
-        """The old base gets the gradient with the part set to zero, the new part gets its view of it."""
+        """The old base gets the gradient with the part set to zero, the new part gets its view of
+        it.
+        """
         (grad,) = grads
         (view,) = self.saved or ()
         rest = grad.clone()
@@ -425,7 +430,8 @@ def check_writable(t: Tensor) -> None:
         )
     if view.multiple and t.requires_grad:
         raise RuntimeError(
-            f"Output {t._slot} of {type(t._node).__name__.removesuffix('Backward0')} is a view and is "
+            f"Output {t._slot} of {type(t._node).__name__.removesuffix('Backward0')} is a view "
+            "and is "
             "being modified inplace. "
             "This view is the output of a function that returns multiple views. Such functions do "
             "not allow the output views to be modified inplace. You should replace the inplace "

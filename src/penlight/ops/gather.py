@@ -1,6 +1,8 @@
-"""Reading and writing at index tensors along an axis: gather, scatter, index_*, masked_*, where, take.
+"""Reading and writing at index tensors along an axis: gather, scatter, index_*, masked_*, where,
+take.
 
-`dim` is the axis that the index speaks about. Every index is checked: nothing is read or written out of bounds.
+`dim` is the axis that the index speaks about. Every index is checked: nothing is read or written
+out of bounds.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ def _check_index_type(name: str, index: Tensor, both: bool = True) -> None:
         raise RuntimeError(f"{name}(): Expected dtype {kinds} for index")
 
 
-def _check_range(index: Any, size: int, dim: int, error: type, prefix: str = "", low: int = 0) -> None:
+def _check_range(
+    index: Any, size: int, dim: int, error: type, prefix: str = "", low: int = 0
+) -> None:
     if index.size:
         smallest, largest = int(index.min()), int(index.max())
         if largest >= size or smallest < low:
@@ -99,13 +103,12 @@ def _fits_scatter(name: str) -> Any:
         if src.dtype is not input.dtype:
             raise RuntimeError(f"{name}(): Expected self.dtype to be equal to src.dtype")
         if index._array.size and src._array.ndim != index._array.ndim and src._array.ndim:
-            raise RuntimeError(
-                "Index tensor must have the same number of dimensions as src tensor"
-            )
+            raise RuntimeError("Index tensor must have the same number of dimensions as src tensor")
         if index._array.size and any(m > n for m, n in zip(index._array.shape, src._array.shape)):
             raise RuntimeError(
                 f"Expected index {list(index._array.shape)} to be no larger than self "
-                f"{list(input._array.shape)} apart from dimension {check_dim(dim, input._array.ndim)} "
+                f"{list(input._array.shape)} apart from dimension "
+                f"{check_dim(dim, input._array.ndim)} "
                 f"and to be no larger size than src {list(src._array.shape)}"
             )
 
@@ -113,7 +116,9 @@ def _fits_scatter(name: str) -> Any:
 
 
 def _aligned(out: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, Any]:
-    """Where and what to scatter: a view of `out`, a key into it, and the part of `src` that index speaks about."""
+    """Where and what to scatter: a view of `out`, a key into it, and the part of `src` that index
+    speaks about.
+    """
     dim = check_dim(dim, out.ndim)
     _check_range(index, out.shape[dim] if out.ndim else 1, dim, RuntimeError)
     if out.ndim == 0:
@@ -157,7 +162,10 @@ def _scatter(xp, input, dim, index, src):
 
 
 @op(
-    grad={"input": lambda g: g, "src": lambda g, dim, index, src_shape: _crop_grad(g, dim, index, src_shape)},
+    grad={
+        "input": lambda g: g,
+        "src": lambda g, dim, index, src_shape: _crop_grad(g, dim, index, src_shape),
+    },
     check=_fits_scatter("scatter"),
     inplace=True,
     sample=lambda draw: [(draw(3, 4), 0, wrap(np.array([[0, 1], [2, 1]])), draw(2, 2))],
@@ -263,7 +271,9 @@ def _padded(part: Tensor, shape: tuple) -> Tensor:
 
 
 def _prod_grad(g, input, dim, index, src, include_self, y, touched):
-    """Products with one zero factor need the product of the others, so it is computed without zeros."""
+    """Products with one zero factor need the product of the others, so it is computed without
+    zeros.
+    """
     part = _part(src, index)
     start = input if include_self else input * (1 - touched) + touched
     zero_self, zero_src = (start == 0).to(g.dtype), (part == 0).to(g.dtype)
@@ -340,10 +350,13 @@ def index_select(xp, input, dim, index):
 def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> int:
     """The axis; raises unless `source` holds one slice of `input` per index."""
     if index._array.ndim > 1:
-        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: {index.dim()} with type: "
+        raise IndexError(f"{name}(): Index is supposed to be a vector, but got dim: "
+                         f"{index.dim()} with type: "
                          f"{index.dtype.scalar_name} and size: {list(index.shape)}")  # fmt: skip
     if index._array.dtype not in (np.int64, np.int32):
-        raise RuntimeError(f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype.scalar_name}")
+        raise RuntimeError(
+            f"{name}(): Expected dtype int32/int64 for index but got: {index.dtype.scalar_name}"
+        )
     if input.dtype is not source.dtype:
         raise RuntimeError(
             f"{name}(): self ({input.dtype.scalar_name}) and source ({source.dtype.scalar_name}) "
@@ -378,7 +391,9 @@ def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Ten
             g.index_select(dim, index) * alpha
         ).reshape(source_shape),
     },
-    check=lambda input, dim, index, source, alpha: _check_slices("index_add_", input, dim, index, source),
+    check=lambda input, dim, index, source, alpha: _check_slices(
+        "index_add_", input, dim, index, source
+    ),
     inplace=True,
     sample=lambda draw: [(draw(3, 4), 0, wrap(np.array([0, 0])), draw(2, 4), 2.0)],
 )
@@ -396,7 +411,9 @@ def index_add(xp, input, dim, index, source, *, alpha=1):
 @op(
     grad={
         "input": lambda g, dim, index: g.index_fill(dim, index, 0),
-        "source": lambda g, dim, index, source_shape: g.index_select(dim, index).reshape(source_shape),
+        "source": lambda g, dim, index, source_shape: g.index_select(dim, index).reshape(
+            source_shape
+        ),
     },
     check=lambda input, dim, index, source: _check_slices("index_copy_", input, dim, index, source),
     inplace=True,
@@ -451,7 +468,8 @@ def index_reduce(input, dim, index, source, reduce, *, include_self=True):
     """Slices of `source` combined into `input` where `index` says: prod, mean, amax or amin."""
     if reduce not in ("prod", "mean", "amax", "amin"):
         raise RuntimeError(
-            f"index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got {reduce}."
+            "index_reduce(): Expected reduce to be one of prod, mean, amax or amin but got "
+            f"{reduce}."
         )
     dim = _check_slices("index_reduce", input, dim, index, source)
     if input._array.ndim == 0:
@@ -540,14 +558,16 @@ def take_along_dim(input, indices, dim=None):
     """Like gather, with input and indices broadcast along the other axes."""
     if indices._array.dtype not in (np.int64, np.int32):
         raise RuntimeError(
-            f"torch.take_along_dim(): dtype of indices should be Long but got {indices.dtype.scalar_name}"
+            "torch.take_along_dim(): dtype of indices should be Long but got "
+            f"{indices.dtype.scalar_name}"
         )
     if dim is None:
         return input.reshape(-1).gather(0, _from_front(indices.reshape(-1), input._array.size))
     if input._array.ndim != indices._array.ndim:
         raise RuntimeError(
             "torch.take_along_dim(): input and indices should have the same number of dimensions, "
-            f"but got {input._array.ndim} dimensions for input, and {indices._array.ndim} dimensions for indices"
+            f"but got {input._array.ndim} dimensions for input, and {indices._array.ndim} "
+            "dimensions for indices"
         )
     dim = check_dim(dim, input._array.ndim)
     own, ind = list(input._array.shape), list(indices._array.shape)

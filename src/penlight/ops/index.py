@@ -1,7 +1,7 @@
 """Indexing: `x[key]`, `x[key] = value` and the ops behind them.
 
-A key is taken apart as PyTorch does: integers, slices, None and ... are a chain of views; tensors, lists and bools
-then index what the views left ("advanced" indexing, a copy).
+A key is taken apart as PyTorch does: integers, slices, None and ... are a chain of views; tensors,
+lists and bools then index what the views left ("advanced" indexing, a copy).
 """
 
 from __future__ import annotations
@@ -124,7 +124,11 @@ def _axes_used(item: Any) -> int:
 
 def _is_integer(item: Any) -> bool:
     if isinstance(item, Tensor):
-        return item._array.ndim == 0 and item._array.dtype.kind in "iu" and item._array.dtype != np.uint8
+        return (
+            item._array.ndim == 0
+            and item._array.dtype.kind in "iu"
+            and item._array.dtype != np.uint8
+        )
     return hasattr(item, "__index__") and not isinstance(item, (bool, np.bool_, np.ndarray))
 
 
@@ -138,7 +142,9 @@ def _normal(item: Any) -> Any:
 
 
 def split_key(input: Tensor, key: Any) -> tuple[Tensor, tuple]:
-    """The view that a key's integers, slices, None and ... take, and the index tensors left for it."""
+    """The view that a key's integers, slices, None and ... take, and the index tensors left for
+    it.
+    """
     items = [_normal(i) for i in (key if isinstance(key, tuple) else (key,))]
     ndim = input._array.ndim
     used = sum(_axes_used(i) for i in items)
@@ -172,7 +178,9 @@ def split_key(input: Tensor, key: Any) -> tuple[Tensor, tuple]:
 
 
 def _place(indices: list, dim: int, item: Tensor) -> None:
-    """Puts `item` at axis `dim`; axes in between are whole. A mask of k axes becomes k index arrays."""
+    """Puts `item` at axis `dim`; axes in between are whole. A mask of k axes becomes k index
+    arrays.
+    """
     indices.extend([None] * (dim - len(indices)))
     if item._array.dtype == bool and item._array.ndim != 1:
         found = np.nonzero(np.atleast_1d(item._array))
@@ -208,7 +216,9 @@ def _take_integer(out: Tensor, dim: int, index: int) -> Tensor:
 
 
 def getitem(self: Tensor, key: Any) -> Tensor:
-    """x[key]: a view for integers, slices, None and ...; a copy where tensors or lists are in the key."""
+    """x[key]: a view for integers, slices, None and ...; a copy where tensors or lists are in the
+    key.
+    """
     if type(key) is int:
         if self._array.ndim == 0:
             raise IndexError(
@@ -274,5 +284,5 @@ def copy_(input, src, non_blocking=False):
     return written(input, src)
 
 
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
-Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+Tensor.__getitem__ = getitem  # type: ignore[assignment, method-assign]
+Tensor.__setitem__ = setitem  # type: ignore[method-assign]

@@ -1,7 +1,7 @@
 """Reductions and normalizations that look only at the elements where a mask is true: torch.masked.
 
-Each fills the masked-out elements with the identity of its reduction and leaves the rest to the ordinary op.
-Source: https://docs.pytorch.org/docs/stable/masked.html
+Each fills the masked-out elements with the identity of its reduction and leaves the rest to the
+ordinary op. Source: https://docs.pytorch.org/docs/stable/masked.html
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from . import scan, softmax
-from .convert import convert
 from .clamp import clamp_min
+from .convert import convert
 from .gather import where
 from .record import EXPOSED, composite, expose
 
@@ -157,7 +157,9 @@ def std(input, dim=None, unbiased=None, *, correction=None, keepdim=False, dtype
 
 @composite(names="masked.median")
 def median(input, dim=-1, *, keepdim=False, dtype=None, mask=None):
-    """The lower median along an axis of the elements where `mask` is true; NaN where there are none."""
+    """The lower median along an axis of the elements where `mask` is true; NaN where there are
+    none.
+    """
     x = _typed(input, dtype)
     if mask is None:
         return x.median(dim, keepdim).values

@@ -25,7 +25,8 @@ def c_name(t: Tensor) -> str:
 
 C_NAMES = {
     "float32": "float", "float64": "double", "float16": "c10::Half", "bfloat16": "c10::BFloat16",
-    "int64": "long", "int32": "int", "int16": "short", "int8": "signed char", "uint8": "unsigned char",
+    "int64": "long", "int32": "int", "int16": "short", "int8": "signed char",
+    "uint8": "unsigned char",
     "bool": "bool", "complex64": "c10::complex<float>", "complex128": "c10::complex<double>",
 }  # fmt: skip
 
@@ -55,7 +56,9 @@ def matmul_array(xp: Any, a: Any, b: Any) -> Any:
     ],
 )
 def product(xp, a, b, ta, tb):
-    """The product of two matrices, each transposed if its flag says so: what every matrix gradient is made of."""
+    """The product of two matrices, each transposed if its flag says so: what every matrix gradient
+    is made of.
+    """
     a, b = a.T if ta else a, b.T if tb else b
     if a.shape[1] == 1:  # an outer product: the weight gradient of a single example
         return a * b
@@ -146,9 +149,7 @@ def mv(xp, input, vec):
 def _fits_dot(input: Tensor, tensor: Tensor) -> None:
     a, b = input._array, tensor._array
     if a.ndim != 1 or b.ndim != 1:
-        raise RuntimeError(
-            f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors"
-        )
+        raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
     if input.dtype is not tensor.dtype:
         raise RuntimeError(
             "dot : expected both vectors to have same dtype, but found "
@@ -163,7 +164,10 @@ def _fits_dot(input: Tensor, tensor: Tensor) -> None:
 
 
 @op(
-    grad={"input": lambda g, tensor: g * tensor.conj(), "tensor": lambda g, input: g * input.conj()},
+    grad={
+        "input": lambda g, tensor: g * tensor.conj(),
+        "tensor": lambda g, input: g * input.conj(),
+    },
     check=_fits_dot,
     sample=lambda draw: [(draw(4), draw(4))],
 )
@@ -210,7 +214,10 @@ def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any
     },
     check=_fits_addmm,
     inplace=True,
-    sample=lambda draw: [(draw(3, 2), draw(3, 4), draw(4, 2), 0.5, 2.0), (draw(2), draw(3, 4), draw(4, 2), 1, 1)],
+    sample=lambda draw: [
+        (draw(3, 2), draw(3, 4), draw(4, 2), 0.5, 2.0),
+        (draw(2), draw(3, 4), draw(4, 2), 1, 1),
+    ],
 )
 def addmm(xp, input, mat1, mat2, *, beta=1, alpha=1):
     """beta · input + alpha · (mat1 @ mat2); input broadcasts to (N, M)."""

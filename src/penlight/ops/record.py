@@ -1,8 +1,10 @@
 """The op record: meaning, gradient and exposure of one op, and the road of a call.
 
-A call goes  arguments -> arrays -> meaning -> tensor -> (where a gradient is wanted) a node on the tape.
-`unary`, `binary` and `op` make records; `composite` exposes a plain function over tensors. All four return
-the function users call; `TABLE` holds what they declared, for the namespaces, the tests and the documentation.
+A call goes  arguments -> arrays -> meaning -> tensor -> (where a gradient is wanted) a node on the
+tape.
+`unary`, `binary` and `op` make records; `composite` exposes a plain function over tensors. All
+four return the function users call; `TABLE` holds what they declared, for the namespaces, the
+tests and the documentation.
 """
 
 from __future__ import annotations
@@ -22,12 +24,11 @@ from ..core.tape import FREED, Node, Packed, SavedOutput, modes
 from ..core.tensor import Tensor, View, check_writable, current_node, edge_to, wrap, written
 
 
-
 def quiet(function: Callable) -> Callable:
     """Runs a meaning with NumPy's floating point warnings off: PyTorch computes 1/0 without a word.
 
-    `np.errstate` builds its state anew at each call, which costs as much as a small op; the state made once is
-    set here directly.
+    `np.errstate` builds its state anew at each call, which costs as much as a small op; the state
+    made once is set here directly.
     """
 
     def silently(*args: Any, **kwargs: Any) -> Any:
@@ -68,7 +69,8 @@ class Record:
 
     def _set_gradient(self, grad: Any, inputs: Sequence[str]) -> None:
         """`grad` is a rule per input (a dict), or one rule for all of `inputs` together."""
-        self.grad, self.plans = grad, {}
+        self.grad = grad
+        self.plans: dict[int, tuple] = {}
         self.joint = callable(grad)
         rules = {name: grad for name in inputs} if self.joint else (grad or {})
         self.differentiable = tuple(self.params.index(name) for name in rules)
@@ -102,17 +104,20 @@ class Record:
         return tuple(bound[p] if p in bound else self.defaults[p] for p in self.params)
 
     def plan(self, wanted: int) -> tuple:
-        """What to save and which rules to run when the inputs of the bits in `wanted` need gradients.
+        """What to save and which rules to run when the inputs of the bits in `wanted` need
+        gradients.
 
-        A pair: the sources of the values to save, and per rule (rule, getter), None where not wanted. The getter
-        takes the rule's arguments from (g, *saved values); a rule of g alone has none.
+        A pair: the sources of the values to save, and per rule (rule, getter), None where not
+        wanted. The getter takes the rule's arguments from (g, *saved values); a rule of g alone
+        has none.
         """
         if self.joint:
             needs = tuple(bool(wanted >> i & 1) for i in range(len(self.differentiable)))
-            rules = [_with_needs(self.grad, needs)]
+            rules: list[Callable | None] = [_with_needs(self.grad, needs)]
         else:
-            rules = [r if wanted >> i & 1 else None for i, r in enumerate(self.grad.values())]
-        arguments = [rule_arguments(r) if r else () for r in rules]
+            given = enumerate(self.grad.values())
+            rules = [rule if wanted >> i & 1 else None for i, rule in given]
+        arguments = [() if rule is None else rule_arguments(rule) for rule in rules]
         names = list(dict.fromkeys(n for names in arguments for n in names if n != "g"))
         position = {"g": 0} | {n: i + 1 for i, n in enumerate(names)}
         picked = tuple(
@@ -133,10 +138,14 @@ class Record:
             return "argument", SHORT[name]
         if name.endswith("_shape") and name[:-6] in self.params:
             return "shape", self.params.index(name[:-6])
-        raise TypeError(f"the gradient of {self.name} asks for {name!r}, which is no argument of it")
+        raise TypeError(
+            f"the gradient of {self.name} asks for {name!r}, which is no argument of it"
+        )
 
     def attach(self, bound: tuple, outputs: tuple[Tensor, ...]) -> None:
-        """Puts a node on the tape for this call, if any differentiable input requires a gradient."""
+        """Puts a node on the tape for this call, if any differentiable input requires a
+        gradient.
+        """
         edges: list = []
         wanted, bit = 0, 1
         for index in self.differentiable:
@@ -164,9 +173,7 @@ class Record:
             return
         sources, rules = self.plans.get(wanted) or self.plan(wanted)
         saved, version = self._save(sources, bound, outputs) if sources else ((), 0)
-        node = self.node(
-            edges, saved, version, [(t._array.shape, t._array.dtype) for t in outputs]
-        )
+        node = self.node(edges, saved, version, [(t._array.shape, t._array.dtype) for t in outputs])
         node.rules = rules
         slot = 0
         for out in outputs:
@@ -238,8 +245,9 @@ class OpNode(Node):
 
     __slots__ = ("rules",)
     record: Record
+    rules: tuple
 
-    def backward(self, grads: list) -> Sequence:
+    def backward(self, grads: list) -> Sequence[Tensor | None]:
         """One gradient per edge."""
         saved = self.saved
         if saved is None:
@@ -338,7 +346,9 @@ def rule_arguments(rule: Callable) -> tuple[str, ...]:
 
 
 def flatten(grads: Any) -> list:
-    """One flat list of gradients, from a tuple that may hold lists (one per tensor of a list input)."""
+    """One flat list of gradients, from a tuple that may hold lists (one per tensor of a list
+    input).
+    """
     flat: list = []
     for g in grads if isinstance(grads, (tuple, list)) else (grads,):
         if isinstance(g, (tuple, list)):
@@ -368,7 +378,9 @@ NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input"
 # ---------------------------------------------------------------- exposure
 
 TABLE: dict[str, Record] = {}  # op name -> record
-EXPOSED: dict[str, dict[str, Callable]] = {}  # namespace ("torch", "linalg", ...) -> name -> function
+EXPOSED: dict[
+    str, dict[str, Callable]
+] = {}  # namespace ("torch", "linalg", ...) -> name -> function
 
 
 def lacks(namespace: str) -> Callable[[str], Any]:
@@ -387,7 +399,8 @@ def expose(
 ) -> None:
     """Makes `function` appear under dotted names: torch.x, Tensor.x, special.x, nn.functional.x.
 
-    `inplace` asks for Tensor.x_ as well; a record or a `direct` function (see `in_place`) makes it cheaper.
+    `inplace` asks for Tensor.x_ as well; a record or a `direct` function (see `in_place`) makes it
+    cheaper.
     """
     for dotted in names.split() if isinstance(names, str) else names:
         where, _, name = dotted.rpartition(".")
@@ -409,8 +422,9 @@ def in_place(
 ) -> Callable:
     """The in-place form of an op: compute, check that it fits, overwrite, adopt the history.
 
-    Where no history is involved, `direct(self, *args)` may write the result itself, without a temporary; it
-    says whether it did. A record whose meaning is a named array function has that by nature.
+    Where no history is involved, `direct(self, *args)` may write the result itself, without a
+    temporary; it says whether it did. A record whose meaning is a named array function has that by
+    nature.
     """
     if direct is None and record is not None and record.ufunc is not None:
         direct = _direct(record.ufunc)
@@ -439,7 +453,9 @@ def _plain(args: tuple) -> bool:
 
 
 def _direct(ufunc: Any) -> Callable[..., bool]:
-    """Writes ufunc(x) or ufunc(x, y) into a float x where y has the same type and a fitting shape."""
+    """Writes ufunc(x) or ufunc(x, y) into a float x where y has the same type and a fitting
+    shape.
+    """
 
     @quiet
     def direct(self: Tensor, *args: Any) -> bool:
@@ -537,25 +553,29 @@ def op(
     inputs: Sequence[str] = (),
     names: str = "",
     node: str = "",
-    view: bool = False,
+    view: bool | str = False,
     result: Any = None,
     promote: Sequence[str] = (),
     check: Callable | None = None,
     sample: Any = None,
     inplace: bool = False,
 ) -> Any:
-    """Makes an op of its meaning, a function (xp, *arrays and other arguments) -> array or tuple of arrays.
+    """Makes an op of its meaning, a function (xp, *arrays and other arguments) -> array or tuple
+    of arrays.
 
-    `grad`     {input name: rule}, or one rule giving a tuple for all of `inputs`. A rule names what it needs: `g`
-               the incoming gradient (a tuple for several results), `y` the result(s), `needs` which inputs want a
-               gradient (joint rules), `NAME` an argument, `NAME_shape` a tensor argument's shape
+    `grad`     {input name: rule}, or one rule giving a tuple for all of `inputs`. A rule names
+               what it needs: `g`
+               the incoming gradient (a tuple for several results), `y` the result(s), `needs`
+               which inputs want a gradient (joint rules), `NAME` an argument, `NAME_shape` a
+               tensor argument's shape
     `names`    where it appears; default "torch.NAME Tensor.NAME"
     `node`     the printed name of grad_fn, where it is not CamelCaseBackward0
     `view`     the result shares memory with the first argument ("multiple": several views)
     `result`   a named tuple class for several results
     `promote`  names of tensor arguments that are brought to a common type first
     `check`    called with the arguments as given; raises where they do not fit
-    `sample`   draw -> list of argument tuples for the gradient tests; draw(*shape) makes a float64 tensor
+    `sample`   draw -> list of argument tuples for the gradient tests; draw(*shape) makes a float64
+               tensor
     `inplace`  whether Tensor.NAME_ exists
     """
     if function is None:
@@ -565,8 +585,9 @@ def op(
     params = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     defaults = _defaults(function)
     name = name or function.__name__.rstrip("_")
+    meaning = _positional(function)
     record = Record(
-        name, quiet(_positional(function)), params, defaults=defaults, grad=grad, inputs=inputs, node=node,
+        name, meaning if view else quiet(meaning), params, defaults=defaults, grad=grad, inputs=inputs, node=node,
         names=tuple(names.split()), view=view, result=result, promote=promote, check=check,
         sample=sample, doc=function.__doc__,
     )  # fmt: skip
@@ -709,8 +730,9 @@ def unary(
 ) -> Any:
     """An elementwise op of one tensor.
 
-    `meaning` is (xp, x) -> array, or the name of the namespace's function; `grad` names what it needs among
-    g, x (the argument) and y (the result); `dtype=to_float` computes integers as the default float.
+    `meaning` is (xp, x) -> array, or the name of the namespace's function; `grad` names what it
+    needs among g, x (the argument) and y (the result); `dtype=to_float` computes integers as the
+    default float.
     """
     compute = _resolve(meaning)
     record = Record(
@@ -777,8 +799,8 @@ def binary(
 ) -> Any:
     """An elementwise op of two operands that broadcast; either may be a Python number.
 
-    `grad` is a pair of rules, which name what they need among g, a, b (the operands) and y. `dtype=to_float`
-    computes integers as the default float. `check(input, other)` may raise.
+    `grad` is a pair of rules, which name what they need among g, a, b (the operands) and y.
+    `dtype=to_float` computes integers as the default float. `check(input, other)` may raise.
     """
     compute = _resolve(meaning)
     record = Record(
@@ -833,9 +855,7 @@ def with_number(record: Record, input: Any, other: Any, floats: bool) -> tuple[A
     raise not_a_tensor(record, 0, input)
 
 
-def _number_dtype(
-    record: Record, index: int, own: np.dtype, number: Any, floats: bool
-) -> np.dtype:
+def _number_dtype(record: Record, index: int, own: np.dtype, number: Any, floats: bool) -> np.dtype:
     kind = type(number)
     if (kind is float or kind is int) and own.kind == "f":
         return own

@@ -1,7 +1,8 @@
 """Activation checkpointing: compute a part of the network twice instead of keeping what it saved.
 
-The first run keeps, for each tensor a gradient rule wants saved, only its number; when backward asks for one, the
-part runs again and the tensors are saved in the same order. Source: https://docs.pytorch.org/docs/stable/checkpoint.html
+The first run keeps, for each tensor a gradient rule wants saved, only its number; when backward
+asks for one, the part runs again and the tensors are saved in the same order. Source:
+https://docs.pytorch.org/docs/stable/checkpoint.html
 """
 
 from __future__ import annotations
@@ -40,8 +41,10 @@ class _Recomputed:
             self.run()
         if number not in self.tensors:
             raise CheckpointError(
-                "torch.utils.checkpoint: A different number of tensors was saved during the original "
-                f"forward and recomputation.\nNumber of tensors saved during forward: {self.count}\n"
+                "torch.utils.checkpoint: A different number of tensors was saved during the "
+                "original "
+                "forward and recomputation.\nNumber of tensors saved during forward: "
+                f"{self.count}\n"
                 f"Number of tensors saved during recomputation: {len(self.tensors)}"
             )
         return self.tensors.pop(number)
@@ -83,10 +86,12 @@ def checkpoint(
     preserve_rng_state: bool = True,
     **kwargs: Any,
 ) -> Any:
-    """`function(*args, **kwargs)` without keeping its intermediate values; backward computes them again.
+    """`function(*args, **kwargs)` without keeping its intermediate values; backward computes them
+    again.
 
-    The random state of the first run is restored for the second, so dropout draws the same mask. Both of
-    PyTorch's variants (`use_reentrant`) give the same gradients; penlight always uses the non-reentrant one.
+    The random state of the first run is restored for the second, so dropout draws the same mask.
+    Both of PyTorch's variants (`use_reentrant`) give the same gradients; penlight always uses the
+    non-reentrant one.
 
     >>> import penlight as torch
     >>> x = torch.ones(3, requires_grad=True)
@@ -121,7 +126,5 @@ def checkpoint_sequential(
 
     end = size * (segments - 1)
     for start in range(0, end, size):
-        input = checkpoint(
-            part(start, start + size), input, use_reentrant=use_reentrant, **kwargs
-        )
+        input = checkpoint(part(start, start + size), input, use_reentrant=use_reentrant, **kwargs)
     return part(end, len(layers))(input)
