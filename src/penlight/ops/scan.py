@@ -299,6 +299,21 @@ def _one_sided(f: tuple[Tensor, Tensor, Tensor], h: Any, k: Any) -> Tensor:
     return f[1] * near - f[0] * at - f[2] * far
 
 
+def _lengths(spacing: int, dims: int, rank: int | None) -> str:
+    """PyTorch's words for a wrong number of spacings; `rank` where no dim was given."""
+    if rank is not None:
+        return (
+            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
+            f"equal to 'self.dim() = {rank}', since dim argument was not given, but got a list of "
+            f"length {spacing}"
+        )
+    return (
+        "torch.gradient expected spacing to be unspecified, a scalar or it's spacing and dim "
+        "arguments to have the same length, but got a spacing argument of length "
+        f"{spacing} and a dim argument of length {dims}."
+    )
+
+
 @composite(names="torch.gradient")
 def gradient(
     input: Tensor,
@@ -314,16 +329,10 @@ def gradient(
     rank = input._array.ndim
     many = isinstance(spacing, (tuple, list))
     dims = axes(dim, rank)
-    wanted = "the number of dims" if dim is not None else (
-        f"'self.dim() = {rank}', since dim argument was not given"
-    )
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
     if many and len(spacing) != len(dims):
-        raise RuntimeError(
-            "torch.gradient expected spacing to be unspecified, a scalar, or a list of length "
-            f"equal to {wanted}, but got a list of length {len(spacing)}"
-        )
+        raise RuntimeError(_lengths(len(spacing), len(dims), rank if dim is None else None))
     for d in dims:
         if input._array.shape[d] < edge_order + 1:
             raise RuntimeError(

@@ -8,7 +8,7 @@ dozen points has float64's accuracy (Trefethen and Weideman, SIAM Review 56, 201
 import math
 from typing import Any
 
-from penlight.ops.special_math.common import Array, in_float64, piecewise
+from .common import Array, Function, in_float64, piecewise
 
 _EULER = 0.57721566490153286061
 _SQRT_PI = math.sqrt(math.pi)
@@ -55,6 +55,17 @@ def _harmonic_series(order: int, t: Array, terms: int) -> Array:
     return total
 
 
+def _of_order(order: int, function: Function, doc: str) -> Function:
+    """`function(xp, order, x)` as a function of x alone."""
+
+    @in_float64
+    def member(xp: Any, x: Array) -> Array:
+        return function(xp, order, x)
+
+    member.__doc__ = doc
+    return member
+
+
 # ---------------------------------------------------------------- I and K
 
 
@@ -72,34 +83,16 @@ def _scaled_i(xp: Any, order: int, x: Array) -> Array:
     return size if order == 0 else xp.copysign(size, x)
 
 
-@in_float64
-def i0(xp: Any, x: Array) -> Array:
-    """The modified Bessel function I₀"""
-    return _unscaled_i(xp, 0, x)
-
-
-@in_float64
-def i1(xp: Any, x: Array) -> Array:
-    """The modified Bessel function I₁"""
-    return _unscaled_i(xp, 1, x)
-
-
 def _unscaled_i(xp: Any, order: int, x: Array) -> Array:
     half = xp.exp(abs(x) / 2)  # in two steps, since eˣ overflows before Iᵥ does
     value = _scaled_i(xp, order, x) * half * half
     return xp.where(xp.isinf(x), x if order else xp.inf, value)
 
 
-@in_float64
-def i0e(xp: Any, x: Array) -> Array:
-    """e^(-|x|) I₀(x)"""
-    return _scaled_i(xp, 0, x)
-
-
-@in_float64
-def i1e(xp: Any, x: Array) -> Array:
-    """e^(-|x|) I₁(x)"""
-    return _scaled_i(xp, 1, x)
+i0 = _of_order(0, _unscaled_i, "The modified Bessel function I₀")
+i1 = _of_order(1, _unscaled_i, "The modified Bessel function I₁")
+i0e = _of_order(0, _scaled_i, "e^(-|x|) I₀(x)")
+i1e = _of_order(1, _scaled_i, "e^(-|x|) I₁(x)")
 
 
 def _scaled_k(xp: Any, order: int, x: Array) -> Array:
@@ -124,35 +117,21 @@ def _scaled_k(xp: Any, order: int, x: Array) -> Array:
     )
 
 
-@in_float64
-def k0(xp: Any, x: Array) -> Array:
-    """The modified Bessel function K₀"""
-    return _scaled_k(xp, 0, x) * xp.exp(-x)
+def _unscaled_k(xp: Any, order: int, x: Array) -> Array:
+    return _scaled_k(xp, order, x) * xp.exp(-x)
 
 
-@in_float64
-def k1(xp: Any, x: Array) -> Array:
-    """The modified Bessel function K₁"""
-    return _scaled_k(xp, 1, x) * xp.exp(-x)
-
-
-@in_float64
-def k0e(xp: Any, x: Array) -> Array:
-    """eˣ K₀(x)"""
-    return _scaled_k(xp, 0, x)
-
-
-@in_float64
-def k1e(xp: Any, x: Array) -> Array:
-    """eˣ K₁(x)"""
-    return _scaled_k(xp, 1, x)
+k0 = _of_order(0, _unscaled_k, "The modified Bessel function K₀")
+k1 = _of_order(1, _unscaled_k, "The modified Bessel function K₁")
+k0e = _of_order(0, _scaled_k, "eˣ K₀(x)")
+k1e = _of_order(1, _scaled_k, "eˣ K₁(x)")
 
 
 # ---------------------------------------------------------------- J and Y
 
 
 def _hankel(xp: Any, order: int, x: Array) -> Array:
-    """J + iY = √(2/πx) e^(i(x - νπ/2 - π/4)) F(i/2x), DLMF 10.9.10"""
+    """J + iY = √(2/πx) e^(i(x - νπ/2 - π/4)) F(i/2x), from Kᵥ(-ix) by DLMF 10.27.8"""
     turned = (xp.cos(x) + 1j * xp.sin(x)) * ((1 - 1j) / math.sqrt(2))
     if order:
         turned = turned * -1j
@@ -189,28 +168,10 @@ def _y(xp: Any, order: int, x: Array) -> Array:
     )
 
 
-@in_float64
-def j0(xp: Any, x: Array) -> Array:
-    """The Bessel function J₀"""
-    return _j(xp, 0, x)
-
-
-@in_float64
-def j1(xp: Any, x: Array) -> Array:
-    """The Bessel function J₁"""
-    return _j(xp, 1, x)
-
-
-@in_float64
-def y0(xp: Any, x: Array) -> Array:
-    """The Bessel function Y₀"""
-    return _y(xp, 0, x)
-
-
-@in_float64
-def y1(xp: Any, x: Array) -> Array:
-    """The Bessel function Y₁"""
-    return _y(xp, 1, x)
+j0 = _of_order(0, _j, "The Bessel function J₀")
+j1 = _of_order(1, _j, "The Bessel function J₁")
+y0 = _of_order(0, _y, "The Bessel function Y₀")
+y1 = _of_order(1, _y, "The Bessel function Y₁")
 
 
 @in_float64
@@ -253,7 +214,7 @@ def _airy_series(x: Array) -> Array:
 
 
 def _airy_integral(xp: Any, root: Array) -> Array:
-    """Ai(z) = e^(-2/3 z√z)/π ∫ e^(-√z t²) cos(t³/3) dt over t > 0, DLMF 9.5.6, t = s / √c"""
+    """Ai(z) = e^(-2/3 z√z)/π ∫ e^(-√z t²) cos(t³/3) dt over t > 0, DLMF 9.5.7, t = s / √c"""
     c = root.real
     turn, cube = 1 - root / c, 3 * c**1.5
     total = xp.zeros_like(root)

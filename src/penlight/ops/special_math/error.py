@@ -7,7 +7,7 @@ The rational functions are those of Cephes (S. L. Moshier, ndtr.c), which follow
 import math
 from typing import Any
 
-from penlight.ops.special_math.common import Array, in_float64, piecewise, polynomial
+from .common import Array, in_float64, piecewise, polynomial
 
 # erf x = x A(x²) / B(x²) below 1
 _ERF = (

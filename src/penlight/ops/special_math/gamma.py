@@ -7,7 +7,7 @@ import math
 from functools import cache
 from typing import Any
 
-from penlight.ops.special_math.common import Array, in_float64, piecewise, polynomial
+from .common import Array, in_float64, piecewise, polynomial
 
 # B₂, B₄, ... B₂₄
 _BERNOULLI = (

@@ -7,7 +7,7 @@ element takes its value when the recurrence comes by.
 from collections.abc import Callable
 from typing import Any
 
-from penlight.ops.special_math.common import Array, in_float64
+from .common import Array, in_float64
 
 First = Callable[[Array], Array]
 Step = Callable[[int, Array, Array, Array], Array]
