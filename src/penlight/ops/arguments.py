@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..core import dtype as dtypes
@@ -52,9 +52,24 @@ def _not_ints(
     )
 
 
-def dims_or_all(function: str, dim: Any) -> tuple[int, ...]:
-    """Axes given as one int or as a sequence."""
-    return (dim,) if type(dim) is int else ints(function, "dims", (dim,), 2)
+def with_keyword(function: Callable, keyword: str) -> Callable:
+    """A method of several ints that may also be given under one name: x.permute(dims=(1, 0))."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        if keyword in kwargs:
+            args = (kwargs.pop(keyword),)
+        if kwargs:
+            unknown = next(iter(kwargs))
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument '{unknown}'")
+        if not args:
+            raise TypeError(
+                f'{function.__name__}() missing 1 required positional arguments: "{keyword}"'
+            )
+        return function(self, *args)
+
+    method.__name__ = method.__qualname__ = function.__name__
+    method.__doc__ = function.__doc__
+    return method
 
 
 def as_dtype(function: str, value: Any) -> dtypes.dtype:

@@ -8,10 +8,10 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
-from .arguments import ints, need_tensor
+from .arguments import ints, need_tensor, with_keyword
 from .kinds import unsupported
 from .record import composite, expose, op
-from .shape import reshape, with_keyword
+from .shape import reshape
 from .views import distinct
 
 # ---------------------------------------------------------------- reversed, rotated

@@ -10,9 +10,9 @@ from typing import Any
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
-from .arguments import ints, need_tensor
+from .arguments import ints, need_tensor, with_keyword
 from .record import composite, expose
-from .shape import reshape, unpacked, with_keyword
+from .shape import reshape, unpacked
 from .views import (
     _as_strided,
     _permute,

@@ -62,7 +62,10 @@ def ones(*size, dtype=None, **kwargs):
     >>> torch.ones(3, dtype=torch.int64)
     tensor([1, 1, 1])
     """
-    return np.full(sizes("ones", size, kwargs), number(1, np_dtype(dtype)))
+    kind = np_dtype(dtype)
+    made = np.empty(sizes("ones", size, kwargs), kind)
+    made.fill(number(1, kind))
+    return made
 
 
 @factory("torch.empty")
@@ -86,7 +89,9 @@ def full(size, fill_value, *, dtype=None):
         )
     if dtype is None:
         dtype = fill_dtype("full", fill_value)
-    return np.full(sizes("full", (size,), {}), number(fill_value, dtype.np))
+    made = np.empty(sizes("full", (size,), {}), dtype.np)
+    made.fill(number(fill_value, dtype.np))
+    return made
 
 
 @factory("torch.scalar_tensor")
@@ -236,7 +241,9 @@ def fill(xp, input, value):
     >>> torch.zeros(3).fill_(2)
     tensor([2., 2., 2.])
     """
-    return xp.full_like(input, number(value, input.dtype))
+    made = empty_as(input, input.dtype)
+    made.fill(number(value, input.dtype))
+    return made
 
 
 for _name in ("fill_", "zero_", "detach", "detach_"):

@@ -104,8 +104,12 @@ C_NAMES = {
 }  # fmt: skip
 
 
-def number(value: Any, target: np.dtype) -> np.ndarray:
-    """A number as a 0-d array; RuntimeError where its kind or size does not fit the type."""
+def number(value: Any, target: np.dtype) -> Any:
+    """A number in a type; RuntimeError where its kind or size does not fit."""
+    if type(value) in (int, float) and target in _RANGES:
+        low, high = _RANGES[target]
+        if low <= value <= high:
+            return target.type(value)
     if isinstance(value, Tensor):
         value = value.item()
     array = np.asarray(value)
@@ -122,6 +126,16 @@ def number(value: Any, target: np.dtype) -> np.ndarray:
             raise RuntimeError(f"value cannot be converted to type {name} without overflow")
         return result
     return cast(array, target)
+
+
+# What surely fits the common types, so that it need not be looked at further.
+_RANGES = {
+    np.dtype(np.float32): (-1e38, 1e38),
+    np.dtype(np.float64): (-1e300, 1e300),
+    np.dtype(np.int64): (-(2**62), 2**62),
+    np.dtype(np.int32): (-(2**30), 2**30),
+    np.dtype(np.bool_): (-1e300, 1e300),
+}
 
 
 def fill_dtype(function: str, value: Any) -> dtypes.dtype:

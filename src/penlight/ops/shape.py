@@ -50,7 +50,7 @@ def filled_shape(shape: tuple[int, ...], size: int) -> tuple[int, ...]:
     raise RuntimeError(f"shape '{list(shape)}' is invalid for input of size {size}")
 
 
-def view(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
+def view(self: Tensor, *lengths: Any, size: Any = None, dtype: Any = None) -> Tensor:
     """The same memory in another shape, or its bytes read as another dtype.
 
     >>> import penlight as torch
@@ -58,29 +58,34 @@ def view(self: Tensor, *size: Any, dtype: Any = None) -> Tensor:
     tensor([[0, 1, 2],
             [3, 4, 5]])
     """
-    if dtype is None and len(size) == 1 and isinstance(size[0], dtypes.dtype):
-        dtype = size[0]
-    if dtype is not None:
-        return _view_dtype(self, as_dtype("view", dtype).np)
-    if not size:
+    if lengths:
+        if type(lengths[0]) is dtypes.dtype:
+            (dtype,) = lengths
+    elif size is not None:
+        lengths = (size,)
+    elif dtype is None:
         raise TypeError(
             "view() received an invalid combination of arguments - got (), but expected one of:\n"
             " * (torch.dtype dtype)\n * (tuple of ints size)\n"
         )
-    return _view(self, filled_shape(ints("view", "size", size), self._array.size))
+    if dtype is not None:
+        return _view_dtype(self, as_dtype("view", dtype).np)
+    return _view(self, filled_shape(ints("view", "size", lengths), self._array.size))
 
 
-def reshape(input: Tensor, *shape: Any) -> Tensor:
+def reshape(input: Tensor, *lengths: Any, shape: Any = None) -> Tensor:
     """Another shape: a view where the strides allow it, else a copy.
 
     >>> import penlight as torch
     >>> torch.arange(6).reshape(3, 2).shape
     torch.Size([3, 2])
     """
-    array = input._array
-    size = filled_shape(ints("reshape", "shape", shape), array.size)
-    if array.flags.c_contiguous:
-        return _view(input, size)
+    lengths = ints("reshape", "shape", lengths if shape is None else (shape,))
+    return reshaped(input, filled_shape(lengths, input._array.size))
+
+
+def reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
+    """The tensor in a shape that is known to hold its elements."""
     try:
         return _view(input, size)
     except RuntimeError:
@@ -96,25 +101,8 @@ def _reshape(input, shape):
     return reshape(input, shape)
 
 
-def with_keyword(function: Any, keyword: str) -> Any:
-    """A method of sizes that may also be given under one name: x.view(size=(2, 3))."""
-
-    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        if kwargs and keyword in kwargs:
-            args = (kwargs.pop(keyword),)
-        elif not args and not kwargs and keyword != "size":
-            raise TypeError(
-                f'{function.__name__}() missing 1 required positional arguments: "{keyword}"'
-            )
-        return function(self, *args, **kwargs)
-
-    method.__name__ = method.__qualname__ = function.__name__
-    method.__doc__ = function.__doc__
-    return method
-
-
-expose(with_keyword(view, "size"), "Tensor.view")
-expose(with_keyword(reshape, "shape"), "Tensor.reshape")
+expose(view, "Tensor.view")
+expose(reshape, "Tensor.reshape")
 
 
 @composite(names="Tensor.view_as")
@@ -145,7 +133,7 @@ def flatten(input, start_dim=0, end_dim=-1):
         raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
     if start == end and shape:
         return input
-    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
+    return reshaped(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
 
 
 @composite
@@ -182,7 +170,7 @@ def unflatten(input, dim, sizes):
 # ---------------------------------------------------------------- expand, broadcast
 
 
-def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
+def expand(self: Tensor, *lengths: Any, size: Any = None, implicit: bool = False) -> Tensor:
     """The tensor repeated along axes of length 1 and new leading ones, without copying.
 
     >>> import penlight as torch
@@ -190,10 +178,10 @@ def expand(self: Tensor, *size: Any, implicit: bool = False) -> Tensor:
     tensor([[1, 1, 1],
             [2, 2, 2]])
     """
-    return _expand(self, ints("expand", "size", size))
+    return _expand(self, ints("expand", "size", lengths if size is None else (size,)))
 
 
-expose(with_keyword(expand, "size"), "Tensor.expand")
+expose(expand, "Tensor.expand")
 
 
 @composite(names="Tensor.expand_as")
