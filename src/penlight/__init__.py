@@ -36,11 +36,14 @@ from .core.formats import (
     sparse_csr,
     strided,
 )
+from .core.heap import keep_freed_memory as _keep_freed_memory
 from .core.info import finfo, iinfo
 from .core.printing import get_printoptions, set_printoptions
 from .core.size import Size
 from .core.tensor import Tensor
 from .ops.record import EXPOSED as _EXPOSED
+
+_keep_freed_memory()
 
 __version__ = "0.1.0"
 
