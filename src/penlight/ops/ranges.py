@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
-from ..core.exact import fma64
+from ..core.exact import fma32, fma64
 from ..core.tensor import Tensor
 from .cast import cast
 from .factory import factory, np_dtype
@@ -168,14 +168,16 @@ def _from_both_ends(start: Any, end: Any, steps: int, dtype: dtypes.dtype) -> np
         return first[None]
     step = (last - first) / cast(np.asarray(max(steps - 1, 1)), kind)
     up, down = np.arange(steps // 2), np.arange(steps - steps // 2 - 1, -1, -1)
-    if kind == np.float64:
-        parts = fma64(up.astype(kind), step, first), fma64(down.astype(kind), -step, last)
+    up, down = up.astype(first.real.dtype), down.astype(first.real.dtype)
+    fused = _FUSED.get(kind)
+    if fused is not None:
+        parts = fused(up, step, first), fused(down, -step, last)
     else:
-        if kind == np.float32:  # in float64 the product is exact
-            first, last, step = (value.astype(np.float64) for value in (first, last, step))
-        up, down = up.astype(first.real.dtype), down.astype(first.real.dtype)
         parts = first + step * up, last - step * down
     return np.concatenate(parts)
+
+
+_FUSED = {np.dtype(np.float32): fma32, np.dtype(np.float64): fma64}
 
 
 @factory("torch.linspace")
