@@ -194,10 +194,10 @@ def batch_norm(
         _check_several(input.shape, input.shape)
         if eps <= 0.0:
             raise ValueError(f"batch_norm eps must be positive during training, but got {eps}")
+    _need_float(input, "batch_norm")
     _check_channels(
         input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
-    _need_float(input, "batch_norm")
     if input.dim() < 2:
         if input.numel():
             check_dim(1, input.dim())
@@ -247,10 +247,10 @@ def instance_norm(
         raise RuntimeError(
             "Expected running_mean and running_var to be defined when use_input_stats is false"
         )
+    _need_float(input, "batch_norm")
     _check_channels(
         input, running_mean=running_mean, running_var=running_var, weight=weight, bias=bias
     )
-    _need_float(input, "batch_norm")
     n, c, *rest = input.shape
     layout = Layout((n, c, prod(rest)), (2,), (1, c, 1), (c,))
     if not use_input_stats:
@@ -371,7 +371,7 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
     >>> import penlight as torch
     >>> torch.rms_norm(torch.tensor([3.0, 3.0]), (2,))
-    tensor([1.0000, 1.0000])
+    tensor([1., 1.])
     """
     shape = _check_shape("rms_norm", input, normalized_shape, "", weight=weight)
     x = input.to(dtypes.float32) if input.dtype.itemsize == 2 else input

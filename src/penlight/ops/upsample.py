@@ -138,9 +138,10 @@ def _per_axis(value: Any, shape: list[int], name: str, letter: str) -> list:
     if not isinstance(value, (list, tuple)):
         return [value] * len(spatial)
     if len(value) != len(spatial):
+        given = "output" if name == "output size" else name
         shown = "output size of" if name == "output size" else "scale_factor of shape"
         raise ValueError(
-            f"Input and {name} must have the same number of spatial dimensions, but got "
+            f"Input and {given} must have the same number of spatial dimensions, but got "
             f"input with spatial dimensions of {spatial} and {shown} {value}. Please provide input "
             f"tensor in (N, C, d1, d2, ...,dK) format and {name} in "
             f"({letter}1, {letter}2, ...,{letter}K) format."
