@@ -5,8 +5,10 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.utils.prune
 
 import penlight
+import penlight.nn.utils.prune
 from twins import fill, same, values
 
 
@@ -241,6 +243,59 @@ def twice(T):
 # ---------------------------------------------------------------- fusion, pruning, making
 
 
+def pruned(T):
+    prune = T.nn.utils.prune
+    layer = fill(T, T.nn.Linear(5, 4))
+    texts = [prune.is_pruned(layer)]
+    prune.l1_unstructured(layer, "weight", 0.3)
+    prune.ln_structured(layer, "weight", 1, n=2, dim=0)
+    prune.random_unstructured(layer, "bias", 2)
+    x = values(T, 3, 5)
+    out = layer(x)
+    out.sum().backward()
+    masks = layer.weight_mask.clone(), layer.bias_mask.clone()
+    texts += [list(layer.state_dict()), prune.is_pruned(layer), len(layer._forward_pre_hooks)]
+    prune.remove(layer, "weight")
+    return texts, out, masks, layer.weight, layer.bias_orig.grad, list(layer.state_dict()), layer(x)
+
+
+def pruned_together(T):
+    prune = T.nn.utils.prune
+    a, b = fill(T, T.nn.Linear(5, 4)), fill(T, T.nn.Linear(4, 3), seed=1)
+    prune.random_structured(a, "weight", 2, dim=1)
+    pairs = [(a, "weight"), (b, "weight")]
+    prune.global_unstructured(pairs, prune.L1Unstructured, amount=0.4)
+    c = prune.identity(T.nn.Linear(1, 1), "weight")
+    prune.custom_from_mask(c, "weight", T.zeros(1, 1))
+    alone = prune.L1Unstructured(1).prune(T.tensor([3.0, -1.0, 2.0]))
+    return a.weight_mask, b.weight_mask, c.weight, alone
+
+
+PRUNING_ERRORS = [
+    lambda T, p: p.l1_unstructured(T.nn.Linear(2, 2), "weight", 1.5),
+    lambda T, p: p.l1_unstructured(T.nn.Linear(2, 2), "weight", -1),
+    lambda T, p: p.l1_unstructured(T.nn.Linear(2, 2), "weight", "half"),
+    lambda T, p: p.l1_unstructured(T.nn.Linear(2, 2), "weight", 9),
+    lambda T, p: p.ln_structured(T.nn.Linear(2, 2), "bias", 1, 2, 0),
+    lambda T, p: p.ln_structured(T.nn.Linear(2, 2), "weight", 1, 2, 3),
+    lambda T, p: p.custom_from_mask(T.nn.Linear(2, 2), "weight", T.ones(3)),
+    lambda T, p: p.global_unstructured(3, p.L1Unstructured, amount=1),
+    lambda T, p: p.remove(T.nn.Linear(2, 2), "weight"),
+]
+
+
+@pytest.mark.parametrize("program", PRUNING_ERRORS)
+def test_pruning_errors(program):
+    same(lambda T: program(T, T.nn.utils.prune))
+
+
+def test_a_pruning_that_fails_leaves_the_module_as_it_was():
+    layer = penlight.nn.Linear(2, 2)
+    with pytest.raises(ValueError):
+        penlight.nn.utils.prune.l1_unstructured(layer, "weight", 9)
+    assert list(layer.state_dict()) == ["weight", "bias"]
+
+
 def fused(T):
     bn = T.nn.BatchNorm2d(4).eval()
     bn1 = T.nn.BatchNorm1d(4, affine=True).eval()
@@ -283,6 +338,8 @@ def prefix(T):
 
 
 PROGRAMS = [
+    pruned,
+    pruned_together,
     clip_in_two_steps,
     clip_values,
     clip_nothing,

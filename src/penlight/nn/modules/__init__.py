@@ -1,7 +1,5 @@
 """The layers, one family per file, under PyTorch's names."""
 
-# ruff: noqa: F401
-
 import sys as _sys
 
 from .. import module

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Self
 
 from ...core.tensor import Tensor
@@ -30,9 +30,8 @@ def _pairs(given: Any, kind: str, update: str) -> Iterator[tuple[str, Any]]:
     if isinstance(given, (Mapping, ModuleDict, ParameterDict)):
         yield from given.items()
         return
-    pair: Any
     for j, pair in enumerate(given):
-        if not isinstance(pair, Iterable):
+        if not isinstance(pair, Sequence):
             raise TypeError(
                 f"{kind} update sequence element #{j} should be Iterable; is{type(pair).__name__}"
             )
