@@ -260,12 +260,23 @@ def test_broken_model_files_are_named(folder):
             "the model gives (64, 9), wanted (64, 10)",
         ),
     }
-    code = "import sys; from penlight.cli import main; main()"
-    for name, (program, text) in programs.items():
+    for name, (program, _) in programs.items():
         (folder / name).write_text(program)
-        done = python("train", "--model", name, code=code, cwd=folder)
-        assert done.returncode == 2 and text in done.stderr, (done.stdout, done.stderr)
-        assert "Traceback" not in done.stderr
+    code = """
+    import sys
+    from penlight.cli import main
+    for name in sys.argv[1:]:
+        sys.argv = ["penlight", "train", "--model", name]
+        try:
+            main()
+        except SystemExit as leaving:
+            print("code", leaving.code)
+    """
+    done = python(*programs, code=code, cwd=folder)
+    assert done.stdout.count("code 2\n") == done.stdout.count("code") == len(programs)
+    lines = done.stderr.splitlines()
+    for line, (name, (_, text)) in zip(lines, programs.items(), strict=True):
+        assert line.startswith("penlight: ") and text in line, (name, line)
 
 
 class TestRun:
