@@ -34,6 +34,7 @@ from . import (  # noqa: F401
     gather,
     grid_sample,
     grids,
+    in_place,
     index,
     join,
     legacy,

@@ -109,9 +109,7 @@ def add(input: Operand, other: Operand, *, alpha: Any = 1) -> Tensor:
     return plain_add(input, scaled(other, alpha, (input, other)))
 
 
-@composite(
-    names="torch.sub Tensor.sub torch.subtract Tensor.subtract", inplace=_directly(-1)
-)
+@composite(names="torch.sub Tensor.sub torch.subtract Tensor.subtract", inplace=_directly(-1))
 def sub(input: Operand, other: Operand, *, alpha: Any = 1) -> Tensor:
     """input - alpha · other"""
     return plain_sub(input, scaled(other, alpha, (input, other)))
@@ -207,3 +205,14 @@ fmod = binary(
     (lambda g: g, lambda g, a, b: -g * _div_trunc(a, b)), node="FmodBackward1",
     check=need_tensor_first("fmod"),
 )  # fmt: skip
+
+
+@composite(names="torch.result_type")
+def result_type(tensor1: Operand, tensor2: Operand) -> dtypes.dtype:
+    """The type that arithmetic on the two operands would have.
+
+    >>> import penlight as torch
+    >>> torch.result_type(torch.tensor([1, 2]), 1.0)
+    torch.float32
+    """
+    return result_dtype((tensor1, tensor2))

@@ -200,3 +200,26 @@ def aminmax(input: Tensor, *, dim: int | None = None, keepdim: bool = False) -> 
     dims = axes(dim, len(shape))
     need_elements("aminmax", shape, dims)
     return _aminmax(input, dims, keepdim)
+
+
+# ---------------------------------------------------------------- a fingerprint of all elements
+
+
+@op
+def _hash(xp: Any, input: Any, dims: Any, keepdim: bool) -> Any:
+    if input.dtype.kind == COMPLEX:
+        raise unsupported("xor_sum_cpu", input)
+    wide = input.astype(np.int64 if input.dtype.kind in "biu" else np.float64)
+    return xp.asarray(xp.bitwise_xor.reduce(wide.view(np.uint64), dims, keepdims=keepdim))
+
+
+@composite
+def hash_tensor(input: Tensor, dim: Dims = (), *, keepdim: bool = False, mode: int = 0) -> Tensor:
+    """The exclusive or of the elements' 64-bit patterns, as uint64."""
+    if mode != 0:
+        raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    if dim is None or dim == ():
+        _need_dim("hash_tensor", input)
+    dims = axes(dim, input._array.ndim)
+    need_elements("hash_tensor", input._array.shape, dims)
+    return _hash(input, dims, keepdim)
