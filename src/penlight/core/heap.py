@@ -1,8 +1,8 @@
 """Freed memory is kept for the next tensor.
 
-A training step frees the same gradients and intermediate results that the next one asks for again.
-By default glibc gives large blocks back to the system at once, and every page of them must be mapped
-and zeroed anew: measured, that takes longer than the arithmetic of a small network.
+A training step frees the same gradients and intermediate results that the next one asks for.
+By default glibc gives large blocks back to the system at once, and every page of them must be
+mapped and zeroed anew, which can take longer than the arithmetic of a small network.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # mallopt's numbers, from malloc.h
 
 
 def keep_freed_memory() -> None:
-    """Tells glibc's malloc to keep what is freed; leaves alone what the user has set, and others."""
+    """Tells glibc's malloc to keep what is freed, unless the user has set it up otherwise."""
     if any(name in os.environ for name in ("MALLOC_TRIM_THRESHOLD_", "MALLOC_MMAP_THRESHOLD_")):
         return
     import ctypes

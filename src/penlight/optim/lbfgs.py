@@ -78,7 +78,7 @@ class LBFGS(Optimizer):
         state["func_evals"] += 1
         g = self._flat_grad()
         if g.abs().max() > options["tolerance_grad"]:
-            self._descend(closure, float(first_loss), g, state, options)
+            self._descend(closure, float(plain(first_loss)), g, state, options)
         return first_loss
 
     def _descend(
@@ -134,7 +134,7 @@ class LBFGS(Optimizer):
             self._add(t, d)
             if last:  # nobody will look at the loss
                 return here[0], here[1], t, 0
-            return float(closure()), self._flat_grad(), t, 1
+            return float(plain(closure())), self._flat_grad(), t, 1
         if options["line_search_fn"] != "strong_wolfe":
             raise RuntimeError("only 'strong_wolfe' is supported")
         params = options["params"]
@@ -142,7 +142,7 @@ class LBFGS(Optimizer):
 
         def evaluate(t: Any) -> tuple[float, Tensor]:
             self._add(t, d)
-            found = float(closure()), self._flat_grad()
+            found = float(plain(closure())), self._flat_grad()
             for p, value in zip(params, start, strict=True):
                 p.copy_(value)
             return found
