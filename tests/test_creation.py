@@ -69,6 +69,9 @@ v.zero_()
 T.clone(v), x.mT.clone().stride()
 T.Tensor(2, 3).shape, T.Tensor([1, 2]), T.Tensor(), T.LongTensor([1, 2]), T.BoolTensor([1, 0])
 T.Tensor(2.)
+T.set_default_tensor_type('torch.DoubleTensor'), T.ones(1).dtype, T.set_default_dtype(T.float32)
+T.set_default_tensor_type(T.LongTensor)
+T.typename(v), isinstance(T.int8, T.dtype), T.get_device(v)
 isinstance(v, T.FloatTensor), isinstance(v, T.LongTensor), T.ByteTensor(2).dtype
 """
 
@@ -182,6 +185,10 @@ T.vander(m)
 T.vander(v[:3], -1)
 T.linalg.vander(v[:3]), T.linalg.vander(s, N=3), T.linalg.vander(m).shape
 T.linalg.vander(v, N=1)
+T.unravel_index(T.tensor([1, 7, -1]), (2, 3)), T.unravel_index(T.tensor(1), 3)
+T.unravel_index(T.tensor(1.), (2, 3))
+T.unravel_index(T.tensor(1), (-3,))
+T.unravel_index(T.tensor(1), 2.)
 T.block_diag(), T.block_diag(v, s), T.block_diag(T.zeros(2, 0), s), T.block_diag(m, v.int())
 T.block_diag(x)
 """

@@ -21,7 +21,7 @@ from .autograd import (
 )
 from .core import dtype as _dtypes
 from .core.device import device
-from .core.dtype import can_cast, get_default_dtype, promote_types, set_default_dtype
+from .core.dtype import can_cast, dtype, get_default_dtype, promote_types, set_default_dtype
 from .core.formats import (
     channels_last,
     channels_last_3d,

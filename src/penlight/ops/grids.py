@@ -11,6 +11,7 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
+from .arguments import ints
 from .creation import ones_like
 from .join import stack
 from .record import composite, expose
@@ -151,3 +152,27 @@ def _rising_powers(x, *, N=None):
     if x.dtype.category < dtypes.FLOAT:
         x = x.to(dtypes.int64)
     return stack([ones_like(x)] + [x] * (count - 1), -1).cumprod(-1)
+
+
+def unravel_index(indices: Tensor, shape: Any) -> tuple[Tensor, ...]:
+    """The position along every axis of `shape` of elements counted in row-major order.
+
+    >>> import penlight as torch
+    >>> torch.unravel_index(torch.tensor([1, 5]), (2, 3))
+    (tensor([0, 1]), tensor([1, 2]))
+    """
+    if indices.dtype.category != dtypes.INTEGER:
+        raise TypeError(f"expected 'indices' to be integer dtype, but got {indices.dtype}")
+    if isinstance(shape, float) or not (hasattr(shape, "__index__") or hasattr(shape, "__iter__")):
+        raise TypeError(f"expected 'shape' to be int or sequence of ints, but got {type(shape)}")
+    lengths = ints("unravel_index", "shape", (shape,), 2)
+    if any(n < 0 for n in lengths):
+        raise ValueError(f"'shape' cannot have negative values, but got {lengths}")
+    rest, found = indices._array.astype(np.int64), []
+    for length in reversed(lengths):
+        rest, position = np.divmod(rest, length)
+        found.append(wrap(position))
+    return tuple(reversed(found))
+
+
+expose(unravel_index, "torch.unravel_index")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from ..core import dtype as dtypes
 from ..core.size import Size
 from ..core.tensor import Tensor, wrap
 from .arguments import ints
+from .convert import TENSOR_TYPES
 from .literal import as_array
 from .record import expose
 
@@ -71,6 +73,38 @@ for _kind in dtypes.ALL:
         _name = f"{_kind.scalar_name}Tensor"
         _facts = {"dtype": _kind, "is_cuda": False, "__module__": "torch"}
         expose(_TypeOfOld(_name, (), _facts), f"torch.{_name}")
+
+
+def set_default_tensor_type(t: Any) -> None:
+    """Sets the type of float tensors made without a dtype, by the name of its old class."""
+    warnings.warn(
+        "torch.set_default_tensor_type() is deprecated as of PyTorch 2.1, please use "
+        "torch.set_default_dtype() and torch.set_default_device() as alternatives.",
+        UserWarning,
+        stacklevel=2,
+    )
+    name = t if isinstance(t, str) else t.__name__
+    kind = TENSOR_TYPES.get(name.removeprefix("torch.").removesuffix("Tensor"))
+    if kind is None or not name.endswith("Tensor"):
+        raise TypeError(f"invalid type object: {t!r} is no class of tensors")
+    if not kind.is_floating_point:
+        raise TypeError("only floating-point types are supported as the default type")
+    dtypes.set_default_dtype(kind)
+
+
+expose(set_default_tensor_type, "torch.set_default_tensor_type")
+
+
+def typename(obj: Any) -> str:
+    """The name of an object's type; of a tensor, with that of its elements."""
+    if isinstance(obj, Tensor):
+        return obj.type()
+    kind = obj if hasattr(obj, "__qualname__") else type(obj)
+    module = getattr(kind, "__module__", "")
+    return kind.__qualname__ if module in ("", "builtins") else f"{module}.{kind.__qualname__}"
+
+
+expose(typename, "torch.typename")
 
 
 # ---------------------------------------------------------------- Python functions over elements

@@ -243,6 +243,11 @@ for _name, _fact in {
     "is_quantized": lambda self: False,
     "is_mkldnn": lambda self: False,
     "is_nested": lambda self: False,
+    "is_ipu": lambda self: False,
+    "is_xla": lambda self: False,
+    "is_mtia": lambda self: False,
+    "is_maia": lambda self: False,
+    "is_vulkan": lambda self: False,
 }.items():
     setattr(Tensor, _name, property(_fact))
 
@@ -273,7 +278,7 @@ def _function(name: str) -> Callable:
 
 
 for _name in ("is_complex", "is_floating_point", "is_signed", "is_conj", "is_neg", "is_same_size",
-              "numel"):  # fmt: skip
+              "numel", "get_device", "is_inference"):  # fmt: skip
     expose(_function(_name), f"torch.{_name}")
 
 
