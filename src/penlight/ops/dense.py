@@ -33,7 +33,7 @@ def solve_triangular(a: np.ndarray, b: np.ndarray, upper: bool, unit: bool) -> n
     return x
 
 
-def lu(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def lu(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """L and U in one matrix, the row exchanges (from 1, as LAPACK), and which pivot was 0 (or 0).
 
     Source: Toledo, Locality of reference in LU decomposition with partial pivoting (1997).
@@ -43,7 +43,7 @@ def lu(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray, np.nd
     work = np.array(a).reshape(count, m, n)
     pivots = np.tile(np.arange(min(m, n)), (count, 1))
     info = np.zeros(count, np.int32)
-    _lu(work, pivots, info, 0, pivot)
+    _lu(work, pivots, info, 0)
     return (
         work.reshape(a.shape),
         (pivots + 1).astype(np.int32).reshape(*batch, min(m, n)),
@@ -51,27 +51,26 @@ def lu(a: np.ndarray, pivot: bool = True) -> tuple[np.ndarray, np.ndarray, np.nd
     )
 
 
-def _lu(a: np.ndarray, pivots: np.ndarray, info: np.ndarray, start: int, pivot: bool) -> None:
+def _lu(a: np.ndarray, pivots: np.ndarray, info: np.ndarray, start: int) -> None:
     """Factor (B, M, N) in place; its rows are counted from `start`."""
     m, n = a.shape[1:]
     if n > 1 and min(m, n) > 1:
         h = min(m, n) // 2
         left, right = a[:, :, :h], a[:, :, h:]
-        _lu(left, pivots[:, :h], info, start, pivot)
+        _lu(left, pivots[:, :h], info, start)
         exchange(right, pivots[:, :h] - start)
         right[:, :h] = solve_triangular(left[:, :h], right[:, :h], upper=False, unit=True)
         right[:, h:] -= left[:, h:] @ right[:, :h]
-        _lu(right[:, h:], pivots[:, h:], info, start + h, pivot)
+        _lu(right[:, h:], pivots[:, h:], info, start + h)
         exchange(left[:, h:], pivots[:, h:] - start - h)
         return
     if not a.size:
         return
     column = a[:, :, 0]
-    if pivot:
-        size = np.abs(column.real) + np.abs(column.imag) if column.dtype.kind == "c" else column
-        largest = np.abs(size).argmax(1)
-        pivots[:, 0] = start + largest
-        exchange(a, largest[:, None])
+    size = np.abs(column.real) + np.abs(column.imag) if column.dtype.kind == "c" else column
+    largest = np.abs(size).argmax(1)
+    pivots[:, 0] = start + largest
+    exchange(a, largest[:, None])
     head = a[:, :1, :1].copy()
     zero = head == 0
     info[zero[:, 0, 0] & (info == 0)] = start + 1

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from .matmul import broadcast_batch
+from .record import expose
 
 
 class LinAlgError(RuntimeError):
@@ -16,6 +17,7 @@ class LinAlgError(RuntimeError):
 
 
 LinAlgError.__name__ = LinAlgError.__qualname__ = "_LinAlgError"  # as PyTorch prints it
+expose(LinAlgError, "linalg.LinAlgError")
 
 
 def matrix(name: str, t: Tensor, argument: str = "A") -> None:
@@ -76,7 +78,7 @@ def one_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Both with the batch shape that theirs broadcast to."""
     if a._array.shape[:-2] == b._array.shape[:-2]:
         return a, b
-    batch = broadcast_batch(a._array.shape[:-2], b._array.shape[:-2])
+    batch = broadcast_batch(b._array.shape[:-2], a._array.shape[:-2])
     return (
         a.expand(batch + a._array.shape[-2:]),
         b.expand(batch + b._array.shape[-2:]),

@@ -25,11 +25,6 @@ def given(g: Tensor) -> bool:
     return g.requires_grad or bool(g._array.any())
 
 
-def _half_diagonal(t: Tensor) -> Tensor:
-    """The lower triangle with half of the diagonal."""
-    return t.tril() - diag_embed(t.diagonal(0, -2, -1) * 0.5)
-
-
 def _skew(t: Tensor) -> Tensor:
     return t - t.mH
 
@@ -46,10 +41,10 @@ linalg_cholesky_ex = return_type("linalg_cholesky_ex", "L info")
 
 
 def _cholesky_rule(g: tuple, y: tuple) -> Tensor:
-    """L⁻ᴴ Φ(Lᴴ gL) L⁻¹, made symmetric; Φ halves the diagonal of the lower triangle."""
+    """L⁻ᴴ Φ(Lᴴ gL) L⁻¹; Φ copies half of the lower triangle to the upper."""
     lower = y[0]
-    phi = _half_diagonal(lower.mH @ g[0])
-    phi = (phi + phi.mH) * 0.5
+    phi = (lower.mH @ g[0]).tril()
+    phi = (phi + phi.tril(-1).mH) * 0.5
     left = solve_triangular(lower.mH, phi, upper=True)
     return solve_triangular(lower, left, upper=False, left=False)
 
@@ -156,7 +151,7 @@ def qr(A, mode="reduced"):
 def _raise_no_q(g: tuple) -> Tensor:
     raise RuntimeError(
         "The derivative of linalg.qr depends on Q, which is not computed when mode='r'. Please use "
-        "linalg.qr(A, mode='reduced') if you are going to require gradients."
+        "linalg.qr(A, mode='reduced') if you are going to differentiate through linalg.qr."
     )
 
 

@@ -113,8 +113,8 @@ _DRIVERS = ("gels", "gelsy", "gelsd", "gelss")
 def lstsq(A, B, rcond=None, *, driver=None):
     """X that makes |A X - B| smallest; of several, the one of least norm.
 
-    Also the residuals (where N < M and A has full rank), the rank, and for the drivers "gelsd" and
-    "gelss" the singular values.
+    Also the residuals (where N < M and A has full rank; not with "gelsy", the default), the rank,
+    and for the drivers "gelsd" and "gelss" the singular values.
     """
     name = "torch.linalg.lstsq"
     matrix(name, A, "input")
@@ -140,7 +140,7 @@ def lstsq(A, B, rcond=None, *, driver=None):
         rcond = max(m, n) * np.finfo(A._array.dtype).eps
     a, right = one_batch(A, right)
     rank, singular = _rank_and_values(a._array, float(rcond), driver)
-    measured = m > n and (driver == "gels" or bool((rank == n).all()))
+    measured = m > n and (driver == "gels" or (driver != "gelsy" and bool((rank == n).all())))
     cutoff = 0.0 if driver == "gels" else float(rcond)
     solution, residuals = _least_squares(a, right, cutoff, measured)
     return linalg_lstsq(

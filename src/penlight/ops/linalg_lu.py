@@ -63,24 +63,26 @@ def permutation_matrix(pivots: Tensor, m: int, dtype: dtypes.dtype) -> Tensor:
 
 
 @op(grad=_lu_rule, inputs=("A",), result=linalg_lu_factor_ex, node="LinalgLuFactorExBackward0")
-def _lu_factor_ex(xp: Any, A: Any, pivot: bool) -> tuple[Any, Any, Any]:
-    return dense.lu(A, pivot)
+def _lu_factor_ex(xp: Any, A: Any) -> tuple[Any, Any, Any]:
+    return dense.lu(A)
 
 
-def _check_lu(name: str, A: Tensor) -> None:
+def _check_lu(name: str, A: Tensor, pivot: bool) -> None:
     if A._array.ndim < 2:
         raise RuntimeError(
             f"{name}: Expected tensor with 2 or more dimensions. Got size: "
             f"{list(A._array.shape)} instead"
         )
     floating(name, A)
+    if not pivot:
+        raise RuntimeError("linalg.lu_factor: LU without pivoting is not implemented on the CPU")
 
 
 @composite(names="linalg.lu_factor_ex")
 def lu_factor_ex(A, *, pivot=True, check_errors=False):
     """L and U in one matrix, the exchanges of rows, and which diagonal element of U is 0."""
-    _check_lu("torch.lu_factor_ex", A)
-    found = _lu_factor_ex(A, bool(pivot))
+    _check_lu("torch.lu_factor_ex", A, pivot)
+    found = _lu_factor_ex(A)
     if check_errors:
         _raise_zero_pivot("torch.linalg.lu_factor_ex", found.info)
     return found
@@ -99,8 +101,8 @@ def _raise_zero_pivot(name: str, info: Tensor) -> None:
 @composite(names="linalg.lu_factor")
 def lu_factor(A, *, pivot=True):
     """L and U in one matrix, and the exchanges of rows, for `lu_solve`."""
-    _check_lu("torch.lu_factor", A)
-    found = _lu_factor_ex(A, bool(pivot))
+    _check_lu("torch.lu_factor", A, pivot)
+    found = _lu_factor_ex(A)
     _raise_zero_pivot("torch.linalg.lu_factor", found.info)
     return linalg_lu_factor(found.LU, found.pivots)
 
@@ -108,10 +110,9 @@ def lu_factor(A, *, pivot=True):
 @composite(names="linalg.lu")
 def lu(A, *, pivot=True):
     """P, L, U with A = P L U: a permutation, lower and upper triangular matrices."""
-    _check_lu("linalg.lu", A)
-    found = _lu_factor_ex(A, bool(pivot))
-    p, lower, upper = lu_unpack(found.LU, found.pivots)
-    return linalg_lu(p if pivot else wrap(np.empty(0, p._array.dtype)), lower, upper)
+    _check_lu("linalg.lu", A, pivot)
+    found = _lu_factor_ex(A)
+    return linalg_lu(*lu_unpack(found.LU, found.pivots))
 
 
 @composite(names="torch.lu_unpack")

@@ -35,6 +35,13 @@ def _scaled_sum(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor
 @composite(inplace=True)
 def addmv(input, mat, vec, *, beta=1, alpha=1):
     """beta · input + alpha · (mat @ vec): (N, K) @ (K,) -> (N,)."""
+    own, a, b = input._array.shape, mat._array.shape, vec._array.shape
+    if len(own) > 1 or len(a) != 2 or len(b) != 1:
+        raise RuntimeError(f"vector + matrix @ vector expected, got {len(own)}, {len(a)}, {len(b)}")
+    if a[1] != b[0] or (own and own[0] not in (1, a[0])):
+        raise RuntimeError(
+            f"size mismatch, got input ({own[0] if own else 1}), mat ({a[0]}x{a[1]}), vec ({b[0]})"
+        )
     return _scaled_sum(input, mv(mat, vec), beta, alpha)
 
 

@@ -77,7 +77,8 @@ def _expand(xp, input, size):
             f"the tensor ({input.ndim})"
         )
     shape, strides = list(size), [0] * lead + list(input.strides)
-    for axis, wanted in enumerate(size):
+    for axis in range(len(size) - 1, -1, -1):  # PyTorch's errors name the last axis that fails
+        wanted = size[axis]
         if axis < lead:
             if wanted < 0:
                 raise RuntimeError(
