@@ -238,7 +238,8 @@ def _fractional_maximum(
     batch = shape[: -rank - 1]
     if samples is None:
         samples = rand(*(batch or (1,)), shape[-rank - 1], rank, dtype=input.dtype)
-    drawn = samples._array.reshape(*batch, shape[-rank - 1], rank)
+    drawn = samples._array[: batch[0] if batch else 1]  # there may be samples to spare
+    drawn = drawn.reshape(*batch, shape[-rank - 1], rank)
     order = (1, 0) if rank == 2 else (0, 1, 2)  # in a plane the first number is for the width
     positions = [
         _random_starts(drawn[..., order[axis]], n, c, k)[..., None] + np.arange(k)
