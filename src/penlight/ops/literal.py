@@ -40,8 +40,9 @@ def as_array(data: Any, dtype: dtypes.dtype | None) -> np.ndarray:
     try:
         array = np.array(data)
     except ValueError:
-        array = None
-    if array is None or array.shape != shape:
+        _explain_ragged(data, shape, 0, kinds)
+        raise
+    if array.shape != shape:
         _explain_ragged(data, shape, 0, kinds)
     if dtype is None:
         return _natural(array)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,7 @@ def _progression(start: Any, step: Any, count: int, dtype: dtypes.dtype) -> np.n
     """start, start + step, ...: in whole numbers, or in float64 before rounding."""
     if dtype.category == dtypes.INTEGER:
         start, step = int(start), int(step)
-        return np.arange(start, start + step * count, step, np.int64).astype(dtype.np)
+        return (start + step * np.arange(count)).astype(dtype.np)
     return cast(start + np.arange(count) * float(step), dtype.np)
 
 
@@ -177,7 +178,7 @@ def _from_both_ends(start: Any, end: Any, steps: int, dtype: dtypes.dtype) -> np
     return np.concatenate(parts)
 
 
-_FUSED = {np.dtype(np.float32): fma32, np.dtype(np.float64): fma64}
+_FUSED: dict[np.dtype, Callable] = {np.dtype(np.float32): fma32, np.dtype(np.float64): fma64}
 
 
 @factory("torch.linspace")

@@ -303,7 +303,8 @@ def _writable(array: np.ndarray) -> np.ndarray:
     low, high = np.lib.array_utils.byte_bounds(array)
     memory = (ctypes.c_char * (high - low)).from_address(low)
     memory.owner = array  # type: ignore[attr-defined]  # kept alive with the memory
-    return np.ndarray(array.shape, array.dtype, memory, address(array) - low, array.strides)
+    start = address(array) - low
+    return np.ndarray(array.shape, array.dtype, memoryview(memory), start, array.strides)
 
 
 def to_dlpack(tensor: Tensor) -> Any:
