@@ -182,50 +182,33 @@ sin = unary("sin", "Sine", "sin", lambda g, x: g * bar(cos(x)), dtype=to_float)
 cos = unary("cos", "Cosine", "cos", lambda g, x: -g * bar(sin(x)), dtype=to_float)
 tan = unary("tan", "Tangent", "tan", lambda g, y: g * bar(1 + y * y), dtype=to_float)
 asin = unary(
-    "asin",
-    "Arc sine",
-    "arcsin",
-    lambda g, x: g * bar(rsqrt(1 - x * x)),
-    dtype=to_float,
-    also="torch.arcsin Tensor.arcsin",
-)
+    "asin", "Arc sine", "arcsin", lambda g, x: g * bar(rsqrt(1 - x * x)),
+    dtype=to_float, also="torch.arcsin Tensor.arcsin",
+)  # fmt: skip
 acos = unary(
-    "acos",
-    "Arc cosine",
-    "arccos",
-    lambda g, x: -g * bar(rsqrt(1 - x * x)),
-    dtype=to_float,
-    also="torch.arccos Tensor.arccos",
-)
+    "acos", "Arc cosine", "arccos", lambda g, x: -g * bar(rsqrt(1 - x * x)),
+    dtype=to_float, also="torch.arccos Tensor.arccos",
+)  # fmt: skip
 atan = unary(
-    "atan",
-    "Arc tangent",
-    "arctan",
-    lambda g, x: g / bar(1 + x * x),
-    dtype=to_float,
-    also="torch.arctan Tensor.arctan",
-)
+    "atan", "Arc tangent", "arctan", lambda g, x: g / bar(1 + x * x),
+    dtype=to_float, also="torch.arctan Tensor.arctan",
+)  # fmt: skip
 sinh = unary("sinh", "Hyperbolic sine", "sinh", lambda g, x: g * bar(cosh(x)), dtype=to_float)
 cosh = unary("cosh", "Hyperbolic cosine", "cosh", lambda g, x: g * bar(sinh(x)), dtype=to_float)
 tanh = unary("tanh", "Hyperbolic tangent", "tanh", lambda g, y: g * bar(1 - y * y), dtype=to_float)
 asinh = unary(
     "asinh", "Area hyperbolic sine", "arcsinh", lambda g, x: g * bar(rsqrt(1 + x * x)),
-    dtype=to_float,
-    also="torch.arcsinh Tensor.arcsinh",
+    dtype=to_float, also="torch.arcsinh Tensor.arcsinh",
 )  # fmt: skip
 acosh = unary(
     "acosh", "Area hyperbolic cosine", "arccosh",
-    lambda g, x: g * bar(rsqrt(x - 1) * rsqrt(x + 1)), dtype=to_float,
-    also="torch.arccosh Tensor.arccosh",
+    lambda g, x: g * bar(rsqrt(x - 1) * rsqrt(x + 1)),
+    dtype=to_float, also="torch.arccosh Tensor.arccosh",
 )  # fmt: skip
 atanh = unary(
-    "atanh",
-    "Area hyperbolic tangent",
-    "arctanh",
-    lambda g, x: g / bar(1 - x * x),
-    dtype=to_float,
-    also="torch.arctanh Tensor.arctanh",
-)
+    "atanh", "Area hyperbolic tangent", "arctanh", lambda g, x: g / bar(1 - x * x),
+    dtype=to_float, also="torch.arctanh Tensor.arctanh",
+)  # fmt: skip
 
 sigmoid = unary(
     "sigmoid", "1 / (1 + e⁻ˣ)", lambda xp, x: xp.reciprocal(1 + xp.exp(-x)),

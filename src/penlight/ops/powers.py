@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cmath
 import math
 from typing import Any
 
@@ -26,10 +27,7 @@ from .record import binary, check_broadcast, composite, op, result_dtype, to_flo
 # ---------------------------------------------------------------- powers
 
 
-@op(
-    grad={"input": lambda g, x, exponent: _power_slope(g, x, exponent)},
-    names="", node="PowBackward0",
-)  # fmt: skip
+@op(grad={"input": lambda g, x, exponent: _power_slope(g, x, exponent)}, node="PowBackward0")
 def _pow_number(xp: Any, input: Any, exponent: Any, dtype: np.dtype) -> Any:
     """xⁿ for a number n; NumPy's power is slow where a product will do."""
     x = input.astype(dtype, copy=False)
@@ -66,36 +64,30 @@ def _power(xp: Any, a: Any, b: Any) -> Any:
     return xp.power(a, b)
 
 
+def _exponent_slope(g: Tensor, a: Operand, b: Tensor, y: Tensor) -> Tensor:
+    """∂aᵇ/∂b = aᵇ log a; 0 where a = 0 and b ≥ 0"""
+    if isinstance(a, Tensor):
+        return (g * bar(y * log(a))).masked_fill((a == 0) & ~(b.real < 0), 0)
+    if a == 0:
+        return (g * y * -math.inf).masked_fill(~(b.real < 0), 0)
+    if y._array.dtype.kind == COMPLEX:
+        return g * bar(y * cmath.log(a))
+    return g * y * (math.log(a) if a > 0 else math.nan)
+
+
 _pow_tensors = binary(
     "_pow_tensors", "aᵇ", _power,
     (
         lambda g, a, b: (g * bar(b * a ** (b - 1))).masked_fill(b == 0, 0),
-        lambda g, a, b, y: (g * bar(y * log(a))).masked_fill((a == 0) & ~(b.real < 0), 0),
+        lambda g, a, b, y: _exponent_slope(g, a, b, y),
     ),
     node="PowBackward1", inplace=False,
 )  # fmt: skip
 _pow_base = binary(
     "_pow_base", "aᵇ for a number a", _power,
-    (
-        lambda g: g,
-        lambda g, a, b, y: (
-            (g * bar(y * math.log(a))) if _positive(a)
-            else (g * y * math.nan).masked_fill(~(b < 0), 0) if a == 0
-            else g * bar(y * _log_number(a, y))
-        ),
-    ),
+    (lambda g: g, lambda g, a, b, y: _exponent_slope(g, a, b, y)),
     node="PowBackward2", inplace=False,
 )  # fmt: skip
-
-
-def _positive(number: Any) -> bool:
-    return not isinstance(number, complex) and number > 0
-
-
-def _log_number(number: Any, like: Tensor) -> Any:
-    if like._array.dtype.kind != COMPLEX:
-        return math.nan
-    return np.log(complex(number)).item()
 
 
 @composite(names="torch.pow Tensor.pow", inplace=True)

@@ -56,11 +56,11 @@ def half_in_float32(compute: Callable) -> Callable:
     return accumulated
 
 
-def _numpy_type(dtype: dtypes.dtype | None) -> np.dtype | None:
+def numpy_type(dtype: dtypes.dtype | None) -> np.dtype | None:
     return None if dtype is None else dtype.np
 
 
-def _integral(x: Any, dtype: np.dtype | None) -> Any:
+def summable(x: Any, dtype: np.dtype | None) -> Any:
     """x as the type a sum is kept in: as asked, else int64 for integers and bools."""
     if dtype is not None:
         return x.astype(dtype, copy=False)
@@ -82,7 +82,7 @@ def _filled(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
 
 @op(grad={"input": lambda g, input_shape: _filled(g, input_shape)}, node="SumBackward0")
 def _sum_all(xp: Any, input: Any, dtype: Any) -> Any:
-    return _add_up(xp, _integral(input, dtype), None, False)
+    return _add_up(xp, summable(input, dtype), None, False)
 
 
 @op(
@@ -90,7 +90,7 @@ def _sum_all(xp: Any, input: Any, dtype: Any) -> Any:
     node="SumBackward1",
 )
 def _sum_dims(xp: Any, input: Any, dims: Any, keepdim: bool, dtype: Any) -> Any:
-    return _add_up(xp, _integral(input, dtype), dims, keepdim)
+    return _add_up(xp, summable(input, dtype), dims, keepdim)
 
 
 @composite
@@ -104,16 +104,16 @@ def sum(
     tensor([4, 6])
     """
     if dim is None and not keepdim:
-        return _sum_all(input, _numpy_type(dtype))
-    return _sum_dims(input, axes(dim, input._array.ndim), keepdim, _numpy_type(dtype))
+        return _sum_all(input, numpy_type(dtype))
+    return _sum_dims(input, axes(dim, input._array.ndim), keepdim, numpy_type(dtype))
 
 
-def _check_mean(input: Tensor, dtype: dtypes.dtype | None, name: str = "mean") -> None:
+def _check_mean(input: Tensor, dtype: dtypes.dtype | None) -> None:
     chosen = input.dtype if dtype is None else dtype
     if chosen.category < dtypes.FLOAT:
         which = "Input" if dtype is None else "Optional"
         raise RuntimeError(
-            f"{name}(): could not infer output dtype. {which} dtype must be either a floating "
+            f"mean(): could not infer output dtype. {which} dtype must be either a floating "
             f"point or complex dtype. Got: {chosen.scalar_name}"
         )
 
@@ -129,7 +129,7 @@ def _average(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
 
 
 def _mean(xp: Any, input: Any, dims: Any, keepdim: bool, dtype: Any) -> Any:
-    return _average(xp, _integral(input, dtype), dims, keepdim)
+    return _average(xp, summable(input, dtype), dims, keepdim)
 
 
 _MEAN_RULE = {
@@ -148,7 +148,7 @@ def mean(
     """Average of all elements, or along axes."""
     _check_mean(input, dtype)
     function = _mean_all if dim is None and not keepdim else _mean_dims
-    return function(input, axes(dim, input._array.ndim), keepdim, _numpy_type(dtype))
+    return function(input, axes(dim, input._array.ndim), keepdim, numpy_type(dtype))
 
 
 @op(
@@ -160,7 +160,7 @@ def mean(
     node="NansumBackward0",
 )
 def _nansum(xp: Any, input: Any, dims: Any, keepdim: bool, dtype: Any) -> Any:
-    x = _integral(input, dtype)
+    x = summable(input, dtype)
     return _add_up(xp, xp.where(xp.isnan(x), x.dtype.type(0), x), dims, keepdim)
 
 
@@ -171,7 +171,7 @@ def nansum(
     """Sum in which NaN counts as 0."""
     if input.dtype.is_complex:
         raise RuntimeError("nansum on CPU does not support complex inputs")
-    return _nansum(input, axes(dim, input._array.ndim), keepdim, _numpy_type(dtype))
+    return _nansum(input, axes(dim, input._array.ndim), keepdim, numpy_type(dtype))
 
 
 @composite
@@ -217,7 +217,7 @@ def _prod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int, keepdim: bool) -> Tens
     node="ProdBackward0",
 )
 def _prod_all(xp: Any, input: Any, dtype: Any) -> Any:
-    return _multiply_up(xp, _integral(input, dtype), None, False)
+    return _multiply_up(xp, summable(input, dtype), None, False)
 
 
 @op(
@@ -225,7 +225,7 @@ def _prod_all(xp: Any, input: Any, dtype: Any) -> Any:
     node="ProdBackward1",
 )
 def _prod_dim(xp: Any, input: Any, dim: int, keepdim: bool, dtype: Any) -> Any:
-    return _multiply_up(xp, _integral(input, dtype), dim if input.ndim else None, keepdim)
+    return _multiply_up(xp, summable(input, dtype), dim if input.ndim else None, keepdim)
 
 
 _multiply_up = half_in_float32(
@@ -240,14 +240,14 @@ def prod(
 ) -> Tensor:  # fmt: skip
     """Product of all elements, or along one axis; of integers as int64."""
     if dim is None:
-        return _prod_all(input, _numpy_type(dtype))
+        return _prod_all(input, numpy_type(dtype))
     if not isinstance(dim, int):
         raise TypeError(
             "prod() received an invalid combination of arguments - got (dim="
             f"{type(dim).__name__}, ), but expected one of:\n * (*, torch.dtype dtype = None)\n * "
             "(int dim, bool keepdim = False, *, torch.dtype dtype = None)\n"
         )
-    return _prod_dim(input, check_dim(dim, input._array.ndim), keepdim, _numpy_type(dtype))
+    return _prod_dim(input, check_dim(dim, input._array.ndim), keepdim, numpy_type(dtype))
 
 
 # ---------------------------------------------------------------- log Σ eˣ

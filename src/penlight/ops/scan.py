@@ -14,7 +14,7 @@ from .elementwise import bar
 from .join import cat
 from .kinds import COMPLEX, FLOATS, unsupported
 from .record import composite, op
-from .reduce import axes, half_in_float32, product_before
+from .reduce import axes, half_in_float32, numpy_type, product_before, summable
 from .return_types import return_type
 
 
@@ -36,18 +36,12 @@ def _running(ufunc: Any) -> Any:
 _running_sum, _running_product = _running(np.add), _running(np.multiply)
 
 
-def _summable(x: Any, dtype: Any) -> Any:
-    if dtype is not None:
-        return x.astype(dtype, copy=False)
-    return x.astype(np.int64, copy=False) if x.dtype.kind in "bui" else x
-
-
 # ---------------------------------------------------------------- sums and products
 
 
 @op(grad={"input": lambda g, dim: _backwards_sum(g, dim)}, node="CumsumBackward0")
 def _cumsum(xp: Any, input: Any, dim: int, dtype: Any) -> Any:
-    return _running_sum(xp, _summable(input, dtype), dim)
+    return _running_sum(xp, summable(input, dtype), dim)
 
 
 def _cumprod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
@@ -79,7 +73,7 @@ def _cumprod_recurrence(g: Tensor, x: Tensor, dim: int) -> Tensor:
 
 @op(grad={"input": lambda g, x, y, dim: _cumprod_rule(g, x, y, dim)}, node="CumprodBackward0")
 def _cumprod(xp: Any, input: Any, dim: int, dtype: Any) -> Any:
-    return _running_product(xp, _summable(input, dtype), dim)
+    return _running_product(xp, summable(input, dtype), dim)
 
 
 @composite(inplace=True)
@@ -90,13 +84,13 @@ def cumsum(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Ten
     >>> torch.tensor([1, 2, 3]).cumsum(0)
     tensor([1, 3, 6])
     """
-    return _cumsum(input, check_dim(dim, input._array.ndim), dtype.np if dtype else None)
+    return _cumsum(input, check_dim(dim, input._array.ndim), numpy_type(dtype))
 
 
 @composite(inplace=True)
 def cumprod(input: Tensor, dim: int, *, dtype: dtypes.dtype | None = None) -> Tensor:
     """Running product along an axis; of integers as int64."""
-    return _cumprod(input, check_dim(dim, input._array.ndim), dtype.np if dtype else None)
+    return _cumprod(input, check_dim(dim, input._array.ndim), numpy_type(dtype))
 
 
 def _logcumsumexp_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
