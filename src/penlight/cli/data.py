@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import click
 from PIL import Image, ImageOps
 
-from ..utils.data import Dataset
 from ..vision import datasets
 from ..vision import transforms as T
+from ..vision.datasets import VisionDataset
 from .info import cache_folder
 
 FOLDER_SIZE = 64  # pixels of an image from a folder, after resizing
@@ -47,8 +47,8 @@ SOURCES = {
 class Data(NamedTuple):
     """What a run trains and tests on. `shape` is that of one image, (C, H, W)."""
 
-    train: Dataset
-    test: Dataset
+    train: VisionDataset
+    test: VisionDataset
     classes: list[str]
     shape: tuple[int, int, int]
 

@@ -8,28 +8,29 @@ from typing import Any
 
 import click
 
-from .. import Tensor, compat, nn
+from .. import Tensor, compat
+from ..nn.modules import Flatten, Linear, Module, ReLU, Sequential
 
 
-class NeuralNetwork(nn.Module):
+class NeuralNetwork(Module):
     """The tutorial's network: the image flat, two hidden layers of 512, a number for each class."""
 
     def __init__(self, shape: tuple[int, ...], classes: int) -> None:
         super().__init__()
-        self.flatten = nn.Flatten()
-        self.linear_relu_stack = nn.Sequential(
-            nn.Linear(math.prod(shape), 512),
-            nn.ReLU(),
-            nn.Linear(512, 512),
-            nn.ReLU(),
-            nn.Linear(512, classes),
+        self.flatten = Flatten()
+        self.linear_relu_stack = Sequential(
+            Linear(math.prod(shape), 512),
+            ReLU(),
+            Linear(512, 512),
+            ReLU(),
+            Linear(512, classes),
         )
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear_relu_stack(self.flatten(x))
 
 
-def build_model(file: Path | None, shape: tuple[int, ...], classes: int) -> nn.Module:
+def build_model(file: Path | None, shape: tuple[int, ...], classes: int) -> Module:
     """The model that the file defines; without a file the tutorial's."""
     if file is None:
         return NeuralNetwork(shape, classes)
@@ -47,13 +48,13 @@ def build_model(file: Path | None, shape: tuple[int, ...], classes: int) -> nn.M
         compat.uninstall()
 
 
-def _find_model(file: Path, names: dict[str, Any]) -> nn.Module:
+def _find_model(file: Path, names: dict[str, Any]) -> Module:
     """`model` if there is one, else an instance of the last Module class of the file."""
     model = names.get("model")
-    if isinstance(model, nn.Module):
+    if isinstance(model, Module):
         return model
     own = [v for v in names.values() if _is_model_class(v)]
-    if isinstance(model, type) and issubclass(model, nn.Module):
+    if isinstance(model, type) and issubclass(model, Module):
         own = [model]
     if not own:
         raise click.ClickException(f"{file} defines neither `model` nor a class of nn.Module")
@@ -61,7 +62,7 @@ def _find_model(file: Path, names: dict[str, Any]) -> nn.Module:
 
 
 def _is_model_class(value: Any) -> bool:
-    return isinstance(value, type) and issubclass(value, nn.Module) and value.__module__ == "model"
+    return isinstance(value, type) and issubclass(value, Module) and value.__module__ == "model"
 
 
 def _last_line(error: BaseException, file: Path) -> int | str:

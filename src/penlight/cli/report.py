@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -85,7 +85,7 @@ def _curves(history: Sequence[dict[str, float]]) -> str:
     return loss + _chart("accuracy", epochs, accuracy)
 
 
-def _chart(title: str, epochs: Sequence[float], series: dict[str, Sequence[float]]) -> str:
+def _chart(title: str, epochs: Sequence[float], series: Mapping[str, Sequence[float]]) -> str:
     """An SVG line chart of one or two series over the epochs."""
     values = [v for line in series.values() for v in line]
     low, high = min(values), max(values)

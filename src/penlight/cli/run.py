@@ -27,25 +27,24 @@ TRANSPARENT = ("%%time", "%%timeit", "%%capture", "%%prun")
 
 def run_program(program: Path, args: list[str]) -> int:
     """Run the file as __main__; the exit code is what Python's would be."""
-    notebook = program.suffix == ".ipynb"
-    cells = list(read_cells(program)) if notebook else [(str(program), program.read_bytes())]
+    cells = list(read_cells(program)) if program.suffix == ".ipynb" else None
     main = ModuleType("__main__")
     vars(main).update(__file__=str(program), __builtins__=builtins)
-    if notebook:
-        vars(main)["display"] = print
-    else:
+    if cells is None:
         main.__spec__ = find_spec(spawned.__name__)
         os.environ[spawned.PROGRAM] = str(program.resolve())
+    else:
+        vars(main)["display"] = print
     sys.modules["__main__"] = main
     sys.argv = [str(program), *args]
     sys.path.insert(0, str(program.resolve().parent))
     compat.install()
     try:
-        for name, source in cells:
-            if notebook:
+        if cells is None:
+            exec(compile(program.read_bytes(), str(program), "exec"), vars(main))
+        else:
+            for name, source in cells:
                 _run_cell(name, source, main)
-            else:
-                exec(compile(source, name, "exec"), vars(main))
     except SystemExit:
         raise
     except BaseException as error:

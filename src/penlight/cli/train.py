@@ -12,6 +12,7 @@ import numpy as np
 
 import penlight
 
+from ..nn.modules import Module
 from .data import SOURCES, Data, load_data
 from .model import build_model
 from .picture import bar, draw, side_by_side
@@ -52,7 +53,7 @@ def continue_run(folder: Path) -> int:
     return _train(trainer, folder)
 
 
-def model_of(folder: Path, state: dict[str, Any]) -> penlight.nn.Module:
+def model_of(folder: Path, state: dict[str, Any]) -> Module:
     """The run's model with its trained parameters."""
     file = folder / MODEL_FILE if state["options"]["model"] else None
     if file is not None and not file.is_file():

@@ -15,9 +15,10 @@ import click
 
 import penlight
 
-from .. import nn, optim
+from .. import optim
 from ..io import atomic_write
 from ..nn import functional as F
+from ..nn.modules import Module
 from ..utils.data import DataLoader, Dataset
 from .data import Data
 
@@ -50,7 +51,7 @@ class Trainer:
     the same bits.
     """
 
-    def __init__(self, options: dict[str, Any], data: Data, model: nn.Module) -> None:
+    def __init__(self, options: dict[str, Any], data: Data, model: Module) -> None:
         self.options = options
         self.data = data
         self.model = model
@@ -94,7 +95,7 @@ class Trainer:
         size = self.options["batch"]
         batches = [order[i : i + size] for i in range(0, len(order), size)]
         # the loader's own generator: making the loader must not touch the one that transforms use
-        loader = DataLoader(
+        loader: DataLoader[Any] = DataLoader(
             self.data.train, batch_sampler=batches[self.step :], generator=generator
         )
         return iter(loader)
@@ -222,7 +223,7 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
 
 
 @penlight.no_grad()
-def evaluate(model: nn.Module, data: Dataset) -> dict[str, Any]:
+def evaluate(model: Module, data: Dataset) -> dict[str, Any]:
     """Loss, accuracy, and for each sample its target and the probability of each class."""
     model.eval()
     probabilities, targets, loss = [], [], 0.0

@@ -130,9 +130,10 @@ def draw_bounding_boxes(
     for i, box in enumerate(boxes.tolist()):
         inside = (*shades[i], 100) if fill else None
         pen.rectangle(box, width=width, outline=shades[i], fill=inside)
-        if labels is not None and labels[i] is not None:
+        label = labels[i] if labels is not None else None
+        if label is not None:
             corner = (box[0] + width + 1, box[1] + width + 1)
-            pen.text(corner, labels[i], fill=shades[i], font=letters)
+            pen.text(corner, label, fill=shades[i], font=letters)
     drawn = penlight.from_numpy(np.array(paper)).permute(2, 0, 1)
     return drawn.to(image.dtype) / 255 if image.is_floating_point() else drawn
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +12,8 @@ import penlight
 
 from .mnist import MNIST
 from .vision import Transform
+
+FIGURES = list("0123456789")
 
 
 class Digits(MNIST):
@@ -28,7 +30,7 @@ class Digits(MNIST):
     (1442, 355)
     """
 
-    classes: ClassVar[list[str]] = list("0123456789")
+    classes = FIGURES
 
     def __init__(
         self,

@@ -51,7 +51,7 @@ def make_dataset(
         raise ValueError(
             "Both extensions and is_valid_file cannot be None or not None at the same time"
         )
-    valid = is_valid_file or (lambda path: has_file_allowed_extension(path, extensions))
+    valid = is_valid_file or (lambda path: has_file_allowed_extension(path, extensions or ()))
     samples: list[tuple[str, int]] = []
     empty = []
     for name, number in sorted(class_to_idx.items()):

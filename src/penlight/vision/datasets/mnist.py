@@ -20,6 +20,14 @@ from ..transforms.functional.convert import image_from_array
 from .utils import check_integrity, fetch, verify_str_arg
 from .vision import Transform, VisionDataset
 
+WORDS = "zero one two three four five six seven eight nine".split()
+NUMERALS = [f"{number} - {word}" for number, word in enumerate(WORDS)]
+CLOTHES = "T-shirt/top,Trouser,Pullover,Dress,Coat,Sandal,Shirt,Sneaker,Bag,Ankle boot".split(",")
+SYLLABLES = "o ki su tsu na ha ma ya re wo".split()
+LETTERS = sorted(string.digits + string.ascii_letters)
+# lower-case letters that look like their upper case are joined with it
+MERGED_LETTERS = sorted(set(LETTERS) - set("cijklmopsuvwxyz"))
+
 IDX_TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}
 
 
@@ -59,22 +67,11 @@ class MNIST(VisionDataset):
         ("t10k-images-idx3-ubyte.gz", "9fb629c4189551a2d022fa330f9573f3"),
         ("t10k-labels-idx1-ubyte.gz", "ec29112dd5afa0611ce80d1b7f02629c"),
     )
-    classes: ClassVar[list[str]] = [
-        "0 - zero",
-        "1 - one",
-        "2 - two",
-        "3 - three",
-        "4 - four",
-        "5 - five",
-        "6 - six",
-        "7 - seven",
-        "8 - eight",
-        "9 - nine",
-    ]
+    classes: list[str] = NUMERALS
 
     def __init__(
         self,
-        root: str | Path,
+        root: str | Path | None,
         train: bool = True,
         transform: Transform | None = None,
         target_transform: Transform | None = None,
@@ -164,18 +161,7 @@ class FashionMNIST(MNIST):
         ("t10k-images-idx3-ubyte.gz", "bef4ecab320f06d8554ea6380940ec79"),
         ("t10k-labels-idx1-ubyte.gz", "bb300cfdad3c16e7a12a480ee83cd310"),
     )
-    classes: ClassVar[list[str]] = [
-        "T-shirt/top",
-        "Trouser",
-        "Pullover",
-        "Dress",
-        "Coat",
-        "Sandal",
-        "Shirt",
-        "Sneaker",
-        "Bag",
-        "Ankle boot",
-    ]
+    classes = CLOTHES
 
 
 class KMNIST(MNIST):
@@ -188,12 +174,7 @@ class KMNIST(MNIST):
         ("t10k-images-idx3-ubyte.gz", "5c965bf0a639b31b8f53240b1b52f4d7"),
         ("t10k-labels-idx1-ubyte.gz", "7320c461ea6c1c855c0b718fb2a4b134"),
     )
-    classes: ClassVar[list[str]] = ["o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"]
-
-
-ALL_LETTERS = sorted(string.digits + string.ascii_letters)
-# lower-case letters that look like their upper case, joined with it
-MERGED_LETTERS = sorted(set(ALL_LETTERS) - set("cijklmopsuvwxyz"))
+    classes = SYLLABLES
 
 
 class EMNIST(MNIST):
@@ -206,7 +187,7 @@ class EMNIST(MNIST):
     mirrors = ("https://biometrics.nist.gov/cs_links/EMNIST/",)
     resources = (("gzip.zip", "58c8d27c78d21e728a6bc7b3cc06412e"),)
     classes_split_dict: ClassVar[dict[str, list[str]]] = {
-        "byclass": ALL_LETTERS,
+        "byclass": LETTERS,
         "bymerge": MERGED_LETTERS,
         "balanced": MERGED_LETTERS,
         "letters": ["N/A", *string.ascii_lowercase],

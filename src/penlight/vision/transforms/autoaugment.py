@@ -9,7 +9,7 @@ from typing import Any
 
 import penlight
 from penlight import Tensor
-from penlight.nn import Module
+from penlight.nn.modules import Module
 
 from . import functional as F
 from .arguments import fill_for

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import penlight
-from penlight.nn import Module
+from penlight.nn.modules import Module
 
 from . import functional as F
 from .arguments import uniform

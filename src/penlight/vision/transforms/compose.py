@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import penlight
-from penlight.nn import Module
+from penlight.nn.modules import Module
 
 
 def _listing(owner: Any, transforms: Sequence[Callable], head: str = "") -> str:

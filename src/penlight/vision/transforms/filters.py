@@ -7,7 +7,7 @@ from typing import Any
 
 import penlight
 from penlight import Tensor
-from penlight.nn import Module
+from penlight.nn.modules import Module
 
 from . import functional as F
 from .arguments import check_ranges, randint, random_boxes, uniform
@@ -97,18 +97,20 @@ class RandomErasing(Module):
     def forward(self, img: Tensor) -> Tensor:
         if penlight.rand(1).item() >= self.p:
             return img
-        value = self.value
-        if isinstance(value, str):
-            value = None
-        else:
-            value = [float(v) for v in ([value] if isinstance(value, int | float) else value)]
-            if len(value) not in (1, img.shape[-3]):
-                raise ValueError(
-                    "If value is a sequence, it should have either a single value or "
-                    f"{img.shape[-3]} (number of input channels)"
-                )
-        box = self.get_params(img, self.scale, self.ratio, value)
+        box = self.get_params(img, self.scale, self.ratio, self._content(img.shape[-3]))
         return F.erase(img, *box, self.inplace)
+
+    def _content(self, channels: int) -> list[float] | None:
+        """One value, or one for each channel; None for noise."""
+        if isinstance(self.value, str):
+            return None
+        values = [self.value] if isinstance(self.value, int | float) else self.value
+        if len(values) not in (1, channels):
+            raise ValueError(
+                "If value is a sequence, it should have either a single value or "
+                f"{channels} (number of input channels)"
+            )
+        return [float(v) for v in values]
 
     def extra_repr(self) -> str:
         return (

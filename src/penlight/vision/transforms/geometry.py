@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import penlight
-from penlight.nn import Module
+from penlight.nn.modules import Module
 
 from . import functional as F
 from .arguments import check_ranges, randint, random_boxes
@@ -121,7 +121,8 @@ class RandomCrop(Module):
         padding_mode: str = "constant",
     ) -> None:
         super().__init__()
-        self.size = tuple(size_pair(size, ONE_SIZE))
+        height, width = size_pair(size, ONE_SIZE)
+        self.size = (height, width)
         self.padding = padding
         self.pad_if_needed = pad_if_needed
         self.fill = fill

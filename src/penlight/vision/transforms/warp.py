@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import penlight
-from penlight.nn import Module
+from penlight.nn.modules import Module
 
 from . import functional as F
 from .arguments import angle_range, fill_for, fill_value, need_sequence, randint, uniform
@@ -102,8 +102,9 @@ class RandomAffine(Module):
             shift = (round(uniform(-across, across)), round(uniform(-down, down)))
         scale = 1.0 if scale_ranges is None else uniform(scale_ranges[0], scale_ranges[1])
         shear = [0.0, 0.0]
-        for i in range(len(shears) // 2 if shears else 0):
-            shear[i] = uniform(shears[2 * i], shears[2 * i + 1])
+        if shears is not None:  # one range, or one for each direction
+            for i in range(len(shears) // 2):
+                shear[i] = uniform(shears[2 * i], shears[2 * i + 1])
         return angle, shift, scale, (shear[0], shear[1])
 
     def forward(self, img: Any) -> Any:

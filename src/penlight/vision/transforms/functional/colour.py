@@ -164,7 +164,7 @@ def posterize(img: Any, bits: int) -> Any:
     return img & (256 - 2 ** (8 - bits))
 
 
-def solarize(img: Any, threshold: float) -> Any:
+def solarize(img: Any, threshold: Any) -> Any:
     """Values from the threshold upwards are inverted."""
     if not is_tensor(img):
         return ImageOps.solarize(img, threshold)

@@ -56,20 +56,19 @@ MODES_OF_BANDS = {2: ["LA"], 3: ["RGB", "YCbCr", "HSV"], 4: ["RGBA", "CMYK", "RG
 def to_pil_image(pic: Tensor | np.ndarray, mode: str | None = None) -> Image.Image:
     """A tensor (C, H, W) or an array (H, W, C) as a PIL image; floats 0..1 become bytes 0..255."""
     if isinstance(pic, Tensor):
-        pic = pic.permute(1, 2, 0) if pic.ndim == 3 else pic
-        pic = pic.numpy(force=True)
-    elif not isinstance(pic, np.ndarray):
+        array = (pic.permute(1, 2, 0) if pic.ndim == 3 else pic).numpy(force=True)
+    elif isinstance(pic, np.ndarray):
+        array = pic
+    else:
         raise TypeError(f"pic should be Tensor or ndarray. Got {type(pic)}.")
-    if pic.ndim == 2:
-        pic = pic[:, :, None]
-    if pic.ndim != 3:
-        raise ValueError(f"pic should be 2/3 dimensional. Got {pic.ndim} dimensions.")
-    bands = pic.shape[-1]
+    if array.ndim not in (2, 3):
+        raise ValueError(f"pic should be 2/3 dimensional. Got {array.ndim} dimensions.")
+    bands = 1 if array.ndim == 2 else array.shape[-1]
     if bands > 4:
         raise ValueError(f"pic should not have > 4 channels. Got {bands} channels.")
-    if np.issubdtype(pic.dtype, np.floating) and mode != "F":
-        pic = (pic * 255).astype(np.uint8)
-    return image_from_array(pic, _pil_mode(pic.dtype, bands, mode))
+    if np.issubdtype(array.dtype, np.floating) and mode != "F":
+        array = (array * 255).astype(np.uint8)
+    return image_from_array(array, _pil_mode(array.dtype, bands, mode))
 
 
 def _pil_mode(dtype: np.dtype, bands: int, mode: str | None) -> str:

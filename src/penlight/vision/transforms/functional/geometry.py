@@ -199,7 +199,7 @@ def _four_sides(padding: Any) -> tuple[int, int, int, int]:
     return left, top, right, bottom
 
 
-def _source_index(length: int, before: int, after: int, mode: str) -> np.ndarray:
+def _source_index(length: int, before: int, after: int, mode: Any) -> np.ndarray:
     """Which pixel stands at each place of a row with a border; a negative border crops."""
     index = np.arange(max(-before, 0), length - max(-after, 0))
     border = (max(before, 0), max(after, 0))
@@ -218,17 +218,19 @@ def _pad_picture(img: Image.Image, sides: tuple[int, int, int, int], mode: str) 
     left, top, right, bottom = sides
     rows = _source_index(img.height, top, bottom, mode)
     columns = _source_index(img.width, left, right, mode)
-    padded = Image.fromarray(np.asarray(img)[np.ix_(rows, columns)])
-    if img.mode == "P":
-        padded.putpalette(img.getpalette())
-    return padded
+    return _with_palette(img, Image.fromarray(np.asarray(img)[np.ix_(rows, columns)]))
 
 
 def _expand(img: Image.Image, sides: tuple[int, int, int, int], fill: Any) -> Image.Image:
-    expanded = ImageOps.expand(img, border=sides, fill=fill_colour(img, fill))
-    if img.mode == "P":
-        expanded.putpalette(img.getpalette())
-    return expanded
+    return _with_palette(img, ImageOps.expand(img, sides, fill_colour(img, fill)))
+
+
+def _with_palette(img: Image.Image, changed: Image.Image) -> Image.Image:
+    """The changed image in the colours of the first, where these come from a palette."""
+    palette = img.getpalette() if img.mode == "P" else None
+    if palette is not None:
+        changed.putpalette(palette)
+    return changed
 
 
 def fill_colour(img: Image.Image, fill: Any) -> Any:

@@ -32,7 +32,7 @@ def rotate(
     angle: float,
     interpolation: InterpolationMode | int = NEAREST,
     expand: bool = False,
-    center: Sequence[int] | None = None,
+    center: Sequence[float] | None = None,
     fill: Any = None,
 ) -> Any:
     """Turned counter-clockwise by `angle` degrees about `center`; `expand` keeps the corners."""
@@ -57,7 +57,7 @@ def affine(
     shear: Any,
     interpolation: InterpolationMode | int = NEAREST,
     fill: Any = None,
-    center: Sequence[int] | None = None,
+    center: Sequence[float] | None = None,
 ) -> Any:
     """Turned clockwise, shifted, scaled and sheared (in degrees); the middle or `center` stays."""
     mode = interpolation_mode(interpolation)
