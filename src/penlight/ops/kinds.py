@@ -23,6 +23,12 @@ def unsupported(kernel: str, array: Any) -> NotImplementedError:
     return NotImplementedError(f"\"{kernel}\" not implemented for '{name_of(array)}'")
 
 
+def refuse(kinds: str, kernel: str, array: Any) -> None:
+    """NotImplementedError for arrays of the given kinds."""
+    if array.dtype.kind in kinds:
+        raise unsupported(kernel, array)
+
+
 def need_tensors(name: str, arguments: str = "input other") -> Callable:
     """A check that the named arguments are tensors, not numbers."""
     names = arguments.split()
