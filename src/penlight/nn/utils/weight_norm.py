@@ -18,7 +18,7 @@ def norm_except_dim(v: Tensor, dim: int) -> Tensor:
     if dim == -1:
         return v.norm()
     others = [d for d in range(v.dim()) if d != dim]
-    return v.norm(dim=others, keepdim=True) if others else v.abs()
+    return v.norm(2, others, keepdim=True) if others else v.abs()
 
 
 def normed(v: Tensor, g: Tensor, dim: int) -> Tensor:
