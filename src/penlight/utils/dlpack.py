@@ -1,4 +1,4 @@
-"""The names of torch.utils.dlpack; they are on the page `penlight.ops.sharing`."""
+"""The names of torch.utils.dlpack; they are on the page `penlight.ops.dlpack`."""
 
 from ..ops.record import EXPOSED
 
