@@ -102,9 +102,10 @@ def test_operators(code):
 
 
 CALLS = [
-    "T.add(b, b, alpha=2)", "T.add(i, i, alpha=1.5)", "T.add(x, x, alpha=1j)",
-    "T.sub(x, y, alpha=2)", "T.add(b, i, alpha=True)", "T.add(x, 'a')", "T.exp(1.0)",
-    "T.rsub(x, i, alpha=2)", "T.div(x, y, rounding_mode='x')", "T.div(i, 2, rounding_mode='trunc')",
+    "T.add(i, 10, alpha=2)", "T.sub(x, 3, alpha=0.5)", "T.add(b, b, alpha=2)",
+    "T.add(i, i, alpha=1.5)", "T.add(x, x, alpha=1j)", "T.sub(x, y, alpha=2)",
+    "T.add(b, i, alpha=True)", "T.add(x, 'a')", "T.exp(1.0)", "T.rsub(x, i, alpha=2)",
+    "T.div(x, y, rounding_mode='x')", "T.div(i, 2, rounding_mode='trunc')",
     "T.div(-i, 2, rounding_mode='floor')", "T.div(x, y, rounding_mode='trunc')",
     "x.add_(y, alpha=3)", "i.add_(1.5)", "i.div_(2)", "x.add_(T.ones(2, 3))", "T.clamp(x)",
     "T.clamp(x, min=T.tensor([0.0]))", "T.clamp(x, min=T.tensor([0.0]), max=1)",

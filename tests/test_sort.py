@@ -21,12 +21,13 @@ def values(T):
 
 
 CALLS = [
-    "f.sort()", "n.sort()", "n.sort(descending=True)", "m.sort(0)", "m.sort(1, True)", "k.sort()",
-    "e.sort()", "c.sort()", "t([1, 1, 0, 1]).sort(descending=True, stable=True)", "m.sort(5)",
-    "f.argsort()", "m.argsort(0, descending=True)", "m.msort()", "k.msort()", "m.topk(2)",
-    "m.topk(1, 0)", "n.topk(2)", "n.topk(2, largest=False)", "m.topk(7)", "k.topk(1)", "c.topk(1)",
-    "b.topk(1)", "T.arange(100.0).flip(0).topk(3)", "T.arange(100.0).topk(3, largest=False)",
-    "T.searchsorted(row, t([3, 4]))", "T.searchsorted(row, t([3, 4]), right=True)",
+    "e.topk(0)", "f.sort()", "n.sort()", "n.sort(descending=True)", "m.sort(0)", "m.sort(1, True)",
+    "k.sort()", "e.sort()", "c.sort()", "t([1, 1, 0, 1]).sort(descending=True, stable=True)",
+    "m.sort(5)", "f.argsort()", "m.argsort(0, descending=True)", "m.msort()", "k.msort()",
+    "m.topk(2)", "m.topk(1, 0)", "n.topk(2)", "n.topk(2, largest=False)", "m.topk(7)", "k.topk(1)",
+    "c.topk(1)", "b.topk(1)", "T.arange(100.0).flip(0).topk(3)",
+    "T.arange(100.0).topk(3, largest=False)", "T.searchsorted(row, t([3, 4]))",
+    "T.searchsorted(row, t([3, 4]), right=True)",
     "T.searchsorted(row, t([[3], [9]]), side='right', out_int32=True)", "T.searchsorted(row, 4)",
     "T.searchsorted(rows, t([[3], [9]]))", "T.searchsorted(rows, 4)",
     "T.searchsorted(row, t([1.0]))", "T.searchsorted(rows, t([1]))",

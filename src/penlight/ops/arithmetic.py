@@ -75,7 +75,7 @@ def scaled(value: Operand, alpha: Any, operands: tuple[Operand, Operand]) -> Ope
         raise RuntimeError(
             "For integral input tensors, argument alpha must not be a floating point number."
         )
-    return mul(value, bool(alpha) if result is dtypes.bool_ else alpha)
+    return value * (bool(alpha) if result is dtypes.bool_ else alpha)
 
 
 def _directly(sign: int) -> Any:

@@ -73,7 +73,7 @@ def msort(input: Tensor) -> Tensor:
 )  # fmt: skip
 def _topk(xp: Any, input: Any, k: int, dim: int, largest: bool) -> Any:
     n = input.shape[dim] if input.ndim else 1
-    if 8 * k > n:
+    if 8 * k >= n:
         where = order(xp, input, dim, largest)
     else:  # few of many: separate them first, then sort only those
         found = xp.argpartition(input, n - 1 - k if largest else k, dim)
