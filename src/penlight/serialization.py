@@ -1,6 +1,8 @@
 """The names of torch.serialization, which live on a higher floor: in `penlight.io`."""
 
-import importlib
-import sys
+from importlib import import_module
+from typing import Any
 
-sys.modules[__name__] = importlib.import_module(".io.serialization", __package__)
+
+def __getattr__(name: str) -> Any:
+    return getattr(import_module("penlight.io.serialization"), name)

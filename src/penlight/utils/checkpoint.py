@@ -98,7 +98,7 @@ def checkpoint(
     >>> y = torch.utils.checkpoint.checkpoint(lambda t: t.exp().sin(), x, use_reentrant=False)
     >>> y.sum().backward()
     >>> x.grad
-    tensor([-2.4783, -2.4783, -2.4783])
+    tensor([-2.4784, -2.4784, -2.4784])
     """
     first, second = context_fn() if context_fn is not None else (nullcontext(), nullcontext())
     if not is_grad_enabled():
