@@ -168,7 +168,7 @@ def _adaptive_maximum(input: Any, output_size: Any, return_indices: bool, rank: 
         _positions(size, count)[0] for size, count in zip(input.shape[-rank:], out, strict=True)
     ]
     values, index = _window_maxima(xp, input._array, positions)
-    y = _maximum[rank](input, values, index, False)
+    y = _maximum[rank](input, values, index)
     return (y, wrap(index)) if return_indices else y
 
 
@@ -246,7 +246,7 @@ def _fractional_maximum(
         for axis, (n, c, k) in enumerate(zip(size, out, kernel, strict=True))
     ]
     values, index = _window_maxima(namespace(input._array), input._array, positions)
-    y = _fractional[rank](input, values, index, False)
+    y = _fractional[rank](input, values, index)
     return (y, wrap(index)) if return_indices else y
 
 

@@ -57,21 +57,30 @@ def _apply(xp: Any, x: Any, axis: int, map_: AxisMap) -> Any:
 
 
 def _apply_adjoint(xp: Any, g: Any, axis: int, map_: AxisMap) -> Any:
-    shape = list(g.shape)
-    shape[axis] = map_.size
-    total = xp.zeros(shape, g.dtype)
     if not g.size:
-        return total
-    for t in range(map_.index.shape[1]):
-        index = map_.index[:, t]
-        part = g if map_.weight is None else g * _along(map_.weight[:, t], axis, g.dtype)
-        if xp.any(index[1:] < index[:-1]):
-            order = xp.argsort(index, kind="stable")
-            index, part = index[order], xp.take(part, order, axis)
-        targets, starts = xp.unique(index, return_index=True)  # runs of equal targets are summed
-        at = (..., targets) + (slice(None),) * (-axis - 1)
-        total[at] += xp.add.reduceat(part, starts, axis)
-    return total
+        shape = list(g.shape)
+        shape[axis] = map_.size
+        return xp.zeros(shape, g.dtype)
+    return _apply(xp, g, axis, _transposed(xp, map_))
+
+
+def _transposed(xp: Any, map_: AxisMap) -> AxisMap:
+    """The adjoint map: per input entry the output entries that took from it, with their weights.
+
+    Entries that fewer outputs took from than others are filled up with weight 0.
+    """
+    outputs, taps = map_.index.shape
+    source = map_.index.reshape(-1)
+    order = xp.argsort(source, kind="stable")
+    counts = xp.bincount(source, minlength=map_.size)
+    column = xp.arange(len(order)) - xp.repeat(xp.cumsum(counts) - counts, counts)
+    index = xp.zeros((map_.size, int(counts.max())), xp.int64)
+    index[source[order], column] = order // taps
+    if map_.weight is None and counts.min() == counts.max():
+        return AxisMap(outputs, index)
+    weight = xp.zeros(index.shape)
+    weight[source[order], column] = 1 if map_.weight is None else map_.weight.reshape(-1)[order]
+    return AxisMap(outputs, index, weight)
 
 
 def _along(weight: Any, axis: int, dtype: Any) -> Any:

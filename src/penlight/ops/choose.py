@@ -25,16 +25,16 @@ def take(xp: Any, x: Any, index: Any, rank: int) -> Any:
 
 
 def choosing_op(node: str, rank: int) -> Any:
-    """An op (input, values, index, distinct) whose result is `values` = `take(input, index)`.
+    """An op (input, values, index) whose result is `values` = `take(input, index)`.
 
-    The values come with the search for the index. `distinct`: no entry is chosen twice.
+    The values come with the search for the index.
     """
 
-    def rule(g, index, input_shape, distinct):
-        return _put(g, index, tuple(input_shape), rank, distinct)
+    def rule(g, index, input_shape):
+        return _put(g, index, tuple(input_shape), rank)
 
     @op(name=f"_{node}", node=node, grad={"input": rule})
-    def choose(xp, input, values, index, distinct):
+    def choose(xp, input, values, index):
         """The chosen values."""
         return values
 
@@ -46,25 +46,20 @@ def choosing_op(node: str, rank: int) -> Any:
     node="PutBackward0",
     grad={"grad": lambda g, index, rank: chosen(g, index, rank)},
 )
-def _put(xp, grad, index, shape, rank, distinct):
+def _put(xp, grad, index, shape, rank):
     """Zeros of `shape` with grad's entries added to their planes at `index`."""
     out = xp.zeros(shape, grad.dtype)
     flat = planes(out, rank)
     index, grad = planes(index, rank), planes(grad, rank)
-    if distinct:
-        xp.put_along_axis(flat, index, grad, 1)
-    else:
-        offsets = xp.arange(len(flat))[:, None] * flat.shape[1]
-        xp.add.at(out.reshape(-1), (index + offsets).reshape(-1), grad.reshape(-1))
+    offsets = xp.arange(len(flat))[:, None] * flat.shape[1]
+    xp.add.at(out.reshape(-1), (index + offsets).reshape(-1), grad.reshape(-1))
     return out
 
 
 @op(
     name="_chosen",
     node="TakeBackward0",
-    grad={
-        "input": lambda g, index, input_shape, rank: _put(g, index, tuple(input_shape), rank, False)
-    },
+    grad={"input": lambda g, index, input_shape, rank: _put(g, index, tuple(input_shape), rank)},
 )
 def chosen(xp, input, index, rank):
     """`take` as an op."""

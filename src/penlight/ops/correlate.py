@@ -15,11 +15,16 @@ from collections.abc import Iterator
 from math import prod
 from typing import Any, NamedTuple
 
+from .depthwise import (
+    Runs,
+    correlate_depthwise,
+    correlate_depthwise_input,
+    correlate_depthwise_weight,
+)
 from .windows import Ints, embed, positions, taps, windows
 
 _FORWARD_COLUMNS = 256  # a product with fewer columns than this takes several samples at once
 _WEIGHT_COLUMNS = 1024
-_BLOCK = 1 << 16  # elements of an elementwise pass that stay in the cache
 
 
 class Geometry(NamedTuple):
@@ -39,7 +44,8 @@ def correlate(xp: Any, x: Any, w: Any, how: Geometry) -> Any:
     y = xp.empty((n, o, *places), x.dtype)
     x = embed(xp, x, how.padding, how.padding)
     if _depthwise(c, w, how):
-        return _scale_and_add(xp, x, w, how, y)
+        correlate_depthwise(xp, x, w, Runs(kernel, how.stride, how.dilation, places), y)
+        return y
     w = _by_group(w, how.groups)
     grouped = y.reshape(n, how.groups, o // how.groups, prod(places))
     for first, last, columns in _columns(xp, x, kernel, places, how, _FORWARD_COLUMNS):
@@ -66,7 +72,8 @@ def correlate_input(xp: Any, g: Any, w: Any, size: Ints, how: Geometry) -> Any:
         (g.shape[0], c, *(s + 2 * p for s, p in zip(size, how.padding, strict=True))), g.dtype
     )
     if _depthwise(c, w, how):
-        _spread(xp, g, w, how, out)
+        runs = Runs(kernel, how.stride, how.dilation, g.shape[2:])
+        correlate_depthwise_input(xp, g, w, runs, out)
     else:
         _add_columns(xp, g, w, how, out)
     less = [-p for p in how.padding]
@@ -80,7 +87,9 @@ def correlate_weight(xp: Any, g: Any, x: Any, kernel: Ints, how: Geometry) -> An
     x = embed(xp, x, how.padding, how.padding)
     w = xp.zeros((o, c // groups, *kernel), g.dtype)
     if _depthwise(c, w, how):
-        return _correlate_taps(xp, g, x, how, w)
+        runs = Runs(kernel, how.stride, how.dilation, places)
+        correlate_depthwise_weight(xp, g, x, runs, w)
+        return w
     grouped = _by_group(w, groups)
     g = xp.moveaxis(
         g.reshape(n, groups, o // groups, prod(places)), 0, 2
@@ -143,60 +152,5 @@ def _add_columns(xp: Any, g: Any, w: Any, how: Geometry, out: Any) -> None:
             target[(slice(None), *spot)] += by_tap[(slice(None), *tap)]
 
 
-# ---------------------------------------------------------------- one input channel per group
-# Here a product would be a vector product: taps are multiplied and added instead.
-
-
 def _depthwise(c: int, w: Any, how: Geometry) -> bool:
     return w.shape[1] == 1 and c == how.groups and c > 1
-
-
-def _sample_blocks(n: int, per_sample: int) -> Iterator[slice]:
-    step = max(1, _BLOCK // max(per_sample, 1))
-    return (slice(first, first + step) for first in range(0, n, step))
-
-
-def _by_channel(w: Any, c: int, tap: Ints, rank: int) -> Any:
-    """The weights of one tap as (C, O/C, 1, ...)."""
-    return w.reshape(c, -1, *w.shape[2:])[(..., *tap)].reshape(c, -1, *(1,) * rank)
-
-
-def _scale_and_add(xp: Any, x: Any, w: Any, how: Geometry, y: Any) -> Any:
-    n, c = x.shape[:2]
-    places = y.shape[2:]
-    split = y.reshape(n, c, y.shape[1] // c, *places)
-    spots = list(taps(w.shape[2:], how.stride, how.dilation, places))
-    weights = [_by_channel(w, c, tap, len(places)) for tap, _ in spots]
-    for block in _sample_blocks(n, y[0].size if n else 1):
-        target = split[block]
-        scaled = xp.empty_like(target)
-        for i, (weight, (_, spot)) in enumerate(zip(weights, spots, strict=True)):
-            part = x[(block, slice(None), None, *spot)]
-            xp.multiply(part, weight, out=scaled if i else target)
-            if i:
-                target += scaled
-    return y
-
-
-def _spread(xp: Any, g: Any, w: Any, how: Geometry, out: Any) -> None:
-    n, _, *places = g.shape
-    c = out.shape[1]
-    g = g.reshape(n, c, g.shape[1] // c, *places)
-    for block in _sample_blocks(n, g[0].size if n else 1):
-        for tap, spot in taps(w.shape[2:], how.stride, how.dilation, tuple(places)):
-            scaled = g[block] * _by_channel(w, c, tap, len(places))
-            out[(block, slice(None), *spot)] += (
-                scaled.sum(2) if scaled.shape[2] > 1 else scaled[:, :, 0]
-            )
-
-
-def _correlate_taps(xp: Any, g: Any, x: Any, how: Geometry, w: Any) -> Any:
-    n, _, *places = g.shape
-    c = x.shape[1]
-    g = g.reshape(n, c, g.shape[1] // c, *places)
-    split = w.reshape(c, -1, *w.shape[2:])
-    letters = "xyz"[: len(places)]
-    for tap, spot in taps(w.shape[2:], how.stride, how.dilation, tuple(places)):
-        part = x[(slice(None), slice(None), *spot)]
-        split[(..., *tap)] = xp.einsum(f"nco{letters},nc{letters}->co", g, part)
-    return w

@@ -7,83 +7,160 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.device import namespace
 from ..core.tape import modes
-from ..core.tensor import wrap
-from .choose import choosing_op
-from .pool_size import (
-    check_places,
-    check_rank,
-    check_window,
-    overhang,
-    per_axis,
-    places,
-)
-from .record import composite
+from ..core.tensor import Tensor, wrap
+from .pool_size import check_places, check_rank, check_window, overhang, per_axis, places
+from .record import composite, op
 from .windows import Ints, embed, taps
 
-_choose = {
-    2: choosing_op("MaxPool2DWithIndicesBackward0", 2),
-    3: choosing_op("MaxPool3DWithIndicesBackward0", 3),
-}
+
+class Windows(NamedTuple):
+    """How the windows lie in planes of `size`; an entry per spatial axis."""
+
+    size: Ints
+    kernel: Ints
+    stride: Ints
+    padding: Ints
+    dilation: Ints
+    count: Ints
+
+    @property
+    def after(self) -> Ints:
+        """How far the windows reach behind the plane."""
+        return overhang(*self)
+
+    def taps(self) -> Any:
+        """Per element of the kernel the slices of the padded plane that it meets."""
+        return (spot for _, spot in taps(self.kernel, self.stride, self.dilation, self.count))
+
+    def positions(self, number: np.ndarray) -> np.ndarray:
+        """Where in its plane the element `number` (*B, *count) of each window is."""
+        tap = np.indices(self.kernel).reshape(len(self.kernel), -1)
+        ahead = [t * d for t, d in zip(tap, self.dilation, strict=True)]
+        flat = sum(a * prod(self.size[i + 1 :]) for i, a in enumerate(ahead))
+        return flat[number] + _grid(self._starts(), self.size)
+
+    def first_inside(self) -> np.ndarray:
+        """Per window the number of its first element behind the padding before the plane."""
+        first = [
+            -(-np.maximum(-start, 0) // d)
+            for start, d in zip(self._starts(), self.dilation, strict=True)
+        ]
+        return _grid(first, self.kernel)
+
+    def _starts(self) -> list[np.ndarray]:
+        return [
+            np.arange(n) * s - p
+            for n, s, p in zip(self.count, self.stride, self.padding, strict=True)
+        ]
 
 
-def lowest(xp: Any, dtype: Any) -> Any:
-    """The number that no other one is below."""
-    return xp.iinfo(dtype).min if dtype.kind in "iu" else -xp.inf
-
-
-def _search(
-    xp: Any, x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, count: Ints
-) -> tuple[Any, Any]:
-    """The maximum of each window and where in the plane it is: the first, but NaN before all."""
-    size = x.shape[-len(kernel) :]
-    after = overhang(size, kernel, stride, padding, dilation, count)
-    padded = embed(xp, x, padding, after, lowest(xp, x.dtype))
-    y = xp.full(x.shape[: -len(kernel)] + count, lowest(xp, x.dtype), x.dtype)
-    number = xp.empty(y.shape, xp.uint8 if prod(kernel) < 256 else xp.int64)
-    starts = [xp.arange(n) * s - p for n, s, p in zip(count, stride, padding, strict=True)]
-    first = [-(-xp.maximum(-a, 0) // d) for a, d in zip(starts, dilation, strict=True)]
-    number[...] = _ravel(first, kernel)  # stays where all of a window is the lowest number
-    may_be_nan = x.dtype.kind not in "iu" and x.size and bool(xp.isnan(xp.max(x)))
-    for i, (_, spot) in enumerate(taps(kernel, stride, dilation, count)):
-        part = padded[(..., *spot)]
-        better = part > y
-        if may_be_nan:
-            better |= xp.isnan(part)
-        xp.copyto(y, part, where=better)
-        xp.copyto(number, i, where=better)
-    tap = xp.indices(kernel).reshape(len(kernel), -1)
-    ahead = _flat(tap * xp.array(dilation)[:, None], size)
-    return y, ahead[number] + _ravel(starts, size)
-
-
-def _ravel(positions: list, size: Ints) -> Any:
-    """Flat positions of a grid given by its positions per axis."""
+def _grid(positions: list[np.ndarray], size: Ints) -> Any:
+    """Flat positions of the grid that has these positions per axis."""
     total: Any = 0
     for i, p in enumerate(positions):
         total = total + p.reshape(-1, *(1,) * (len(size) - 1 - i)) * prod(size[i + 1 :])
     return total
 
 
-def _flat(positions: Any, size: Ints) -> Any:
-    return sum(p * prod(size[i + 1 :]) for i, p in enumerate(positions))
+def _padded(xp: Any, x: Any, how: Windows) -> Any:
+    lowest = xp.iinfo(x.dtype).min if x.dtype.kind in "iu" else -xp.inf
+    return embed(xp, x, how.padding, how.after, lowest)
 
 
-def _maximum(
-    xp: Any, x: Any, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints, count: Ints
-) -> Any:
+def _maximum(xp: Any, x: Any, how: Windows) -> Any:
     """The maximum of each window."""
-    after = overhang(x.shape[-len(kernel) :], kernel, stride, padding, dilation, count)
-    padded = embed(xp, x, padding, after, lowest(xp, x.dtype))
+    padded = _padded(xp, x, how)
     y: Any = None
-    for _, spot in taps(kernel, stride, dilation, count):
+    for spot in how.taps():
         part = padded[(..., *spot)]
         y = part.copy() if y is None else xp.maximum(y, part, out=y)
     return y
+
+
+def _search(xp: Any, x: Any, how: Windows) -> tuple[Any, Any]:
+    """The maximum of each window, and which of its elements: the first, but the last NaN."""
+    padded = _padded(xp, x, how)
+    may_be_nan = x.dtype.kind not in "iu" and x.size and bool(xp.isnan(xp.max(x)))
+    y: Any = None
+    number: Any = None
+    for i, spot in enumerate(how.taps()):
+        part = padded[(..., *spot)]
+        if y is None:
+            y = part.copy()
+            number = xp.zeros(y.shape, xp.uint8 if prod(how.kernel) < 256 else xp.int64)
+            number += how.first_inside().astype(number.dtype)  # for windows of nothing but -inf
+            continue
+        better = part > y
+        if may_be_nan:
+            better |= xp.isnan(part)
+        # i grows, so that the last improvement is the largest number
+        xp.maximum(number, better.astype(number.dtype) * number.dtype.type(i), out=number)
+        xp.maximum(y, part, out=y)
+    return y, number
+
+
+# ---------------------------------------------------------------- the op and its adjoint
+
+
+def _max_op(node: str) -> Any:
+    """The record: its values and numbers come with the search."""
+
+    @op(name="_" + node, node=node, grad={"input": lambda g, number, how: _spread(g, number, how)})
+    def choose(xp, input, values, number, how):
+        """The maxima."""
+        return values
+
+    return choose
+
+
+def _where(mask: Any, values: Any) -> Any:
+    """values where mask, else 0: by their bits, several times faster than `where`."""
+    bits = values.view(f"i{values.itemsize}")
+    return (bits & -mask.astype(bits.dtype)).view(values.dtype)
+
+
+@op(
+    name="_spread",
+    node="MaxPoolBackward0",
+    grad={"grad": lambda g, number, how: _pick(g, number, how)},
+)
+def _spread(xp, grad, number, how):
+    """Each entry goes to the element of its window that was chosen."""
+    sizes = zip(how.size, how.padding, how.after, strict=True)
+    out = xp.zeros(
+        (*grad.shape[: -len(how.size)], *(s + p + max(a, 0) for s, p, a in sizes)), grad.dtype
+    )
+    for i, spot in enumerate(how.taps()):
+        out[(..., *spot)] += _where(number == i, grad)
+    less = [-max(a, 0) for a in how.after]
+    return xp.ascontiguousarray(embed(xp, out, [-p for p in how.padding], less))
+
+
+@op(
+    name="_pick",
+    node="MaxPoolBackwardBackward0",
+    grad={"input": lambda g, number, how: _spread(g, number, how)},
+)
+def _pick(xp, input, number, how):
+    """The chosen element of each window."""
+    padded = embed(xp, input, how.padding, how.after)
+    out = xp.zeros(number.shape, input.dtype)
+    for i, spot in enumerate(how.taps()):
+        out += _where(number == i, padded[(..., *spot)])
+    return out
+
+
+_ops = {
+    2: _max_op("MaxPool2DWithIndicesBackward0"),
+    3: _max_op("MaxPool3DWithIndicesBackward0"),
+}
 
 
 def _max_pool(
@@ -105,15 +182,20 @@ def _max_pool(
             ceil_mode, return_indices,
         )  # fmt: skip
         return tuple(t.squeeze(-2) for t in found) if return_indices else found.squeeze(-2)
+    size = tuple(input._array.shape[-rank:])
+    count = places(size, kernel, stride, padding, dilation, ceil_mode)
+    check_places(input._array.shape, count)
+    how = Windows(size, kernel, stride, padding, dilation, count)
+    return _pooled(input, how, return_indices)
+
+
+def _pooled(input: Tensor, how: Windows, return_indices: bool) -> Any:
     x, xp = input._array, namespace(input._array)
-    count = places(x.shape[-rank:], kernel, stride, padding, dilation, ceil_mode)
-    check_places(x.shape, count)
     if not return_indices and not (modes.grad and input.requires_grad):
-        return wrap(_maximum(xp, x, kernel, stride, padding, dilation, count))
-    values, index = _search(xp, x, kernel, stride, padding, dilation, count)
-    apart = all(s >= d * (k - 1) + 1 for s, k, d in zip(stride, kernel, dilation, strict=True))
-    y = _choose[rank](input, values, index, apart)
-    return (y, wrap(index)) if return_indices else y
+        return wrap(_maximum(xp, x, how))
+    values, number = _search(xp, x, how)
+    y = _ops[len(how.size)](input, values, number, how)
+    return (y, wrap(how.positions(number))) if return_indices else y
 
 
 def _exposed(rank: int, shapes: str) -> Callable:

@@ -89,12 +89,14 @@ def _gradients(g, input, weight, mean, rstd, layout, eps, needs):
     With x̂ = (x - mean)·rstd and d = g·weight, that of the input is
     rstd·(d - mean(d) - x̂·mean(d·x̂)): without its constant part and its part along x̂.
     """
+    if not modes.grad:
+        return _gradient_arrays(g, input, weight, mean, rstd, layout, eps, needs)
     kind = input.dtype
     x, d = input.reshape(layout.view), g.reshape(layout.view)
     if kind.itemsize == 2:
         x, d = x.to(dtypes.float32), d.to(dtypes.float32)
     mean, rstd = wrap(mean), wrap(rstd)
-    if modes.grad and eps is not None:  # to be differentiated again: as functions of x
+    if eps is not None:  # to be differentiated again: as functions of x
         mean = x.mean(layout.axes, keepdim=True)
         rstd = ((x - mean) * (x - mean)).mean(layout.axes, keepdim=True).add(eps).rsqrt()
     hat = (x - mean) * rstd
@@ -109,6 +111,34 @@ def _gradients(g, input, weight, mean, rstd, layout, eps, needs):
             d = d - d.mean(layout.axes, keepdim=True) - hat * along
         to_input = (d * rstd).reshape(input.shape).to(kind)
     return to_input, to_weight, to_bias
+
+
+def _gradient_arrays(g, input, weight, mean, rstd, layout, eps, needs):
+    """The same where nobody differentiates again: on arrays, in place, several times faster."""
+    xp = namespace(g._array)
+    x, d = (_wide(xp, t._array.reshape(layout.view)) for t in (input, g))
+    hat = x - mean
+    hat *= rstd
+    product = d * hat
+    to_weight = product.sum(layout.shared).reshape(layout.parameter) if needs[1] else None
+    to_bias = d.sum(layout.shared).reshape(layout.parameter) if needs[2] else None
+    to_input = None
+    if needs[0]:
+        if weight is not None:
+            scale = _wide(xp, weight._array.reshape(layout.form))
+            d = d * scale
+            product *= scale
+        if eps is None:
+            to_input = d * rstd
+        else:
+            count = xp.asarray(layout.count, d.dtype)
+            hat *= product.sum(layout.axes, keepdims=True) / count
+            hat += d.sum(layout.axes, keepdims=True) / count
+            to_input = xp.subtract(d, hat, out=hat)
+            to_input *= rstd
+        to_input = to_input.reshape(g._array.shape)
+    found = zip((to_input, to_weight, to_bias), needs, strict=True)
+    return tuple(wrap(a.astype(g._array.dtype, copy=False)) if n else None for a, n in found)
 
 
 _batch = _normalize_op("NativeBatchNormBackward0")
