@@ -38,7 +38,10 @@ def einsum(equation, *operands):
     elif len(operands) == 1 and isinstance(operands[0], (list, tuple)):
         operands = tuple(operands[0])
     if not operands:
-        raise RuntimeError("einsum(): must provide at least one operand")
+        raise ValueError(
+            "einsum(): must specify the equation string and at least one operand, or at least one "
+            "operand and its subscripts list"
+        )
     inputs, output = _parse(equation, operands)
     terms = [_with_diagonals(t, labels, at) for at, (t, labels) in enumerate(inputs)]
     _check_sizes(terms)
@@ -60,8 +63,8 @@ def _from_lists(*arguments: Any) -> tuple[str, tuple[Tensor, ...]]:
     def text(labels: Any) -> str:
         for label in labels:
             if label is not Ellipsis and not 0 <= label < 52:
-                raise RuntimeError(
-                    f"einsum(): expected subscripts to be within range [0, 52), but got {label}"
+                raise ValueError(
+                    "einsum(): subscript in subscript list is not within the valid range [0, 52)"
                 )
         return "".join("..." if label is Ellipsis else letters[label] for label in labels)
 
@@ -101,14 +104,13 @@ def _labels(part: str, start: int, where: str) -> list[str]:
         if part[at] == " ":
             at += 1
         elif part[at] == ".":
-            if part[at : at + 3] != "..." or "..." in found:
-                what = "more than one ellipsis" if "..." in found else "not"
-                if what == "not":
-                    raise RuntimeError(
-                        f"einsum(): found '.' for {where} that is not part of any ellipsis (...)"
-                    )
+            if "..." in found:
                 raise RuntimeError(
                     f"einsum(): found '.' for {where} for which an ellipsis was already found"
+                )
+            if part[at : at + 3] != "...":
+                raise RuntimeError(
+                    f"einsum(): found '.' for {where} that is not part of any ellipsis (...)"
                 )
             found.append("...")
             at += 3
@@ -126,11 +128,12 @@ def _labels(part: str, start: int, where: str) -> list[str]:
 def _without_ellipsis(labels: list[str], ndim: int, operand: int) -> tuple[Label, ...]:
     letters = len(labels) - ("..." in labels)
     if letters > ndim or ("..." not in labels and letters != ndim):
-        end = "and no ellipsis was given" if "..." not in labels else "and an ellipsis was given"
+        relation, end = "is more than", ""
+        if "..." not in labels:
+            relation, end = "does not match", " and no ellipsis was given"
         raise RuntimeError(
-            f"einsum(): the number of subscripts in the equation ({letters}) "
-            f"{'does not match' if '...' not in labels else 'is more than'} the number of "
-            f"dimensions ({ndim}) for operand {operand} {end}"
+            f"einsum(): the number of subscripts in the equation ({letters}) {relation} the number "
+            f"of dimensions ({ndim}) for operand {operand}{end}"
         )
     found: list[Label] = []
     for label in labels:
