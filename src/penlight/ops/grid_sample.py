@@ -16,7 +16,7 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
 from .choose import chosen
-from .gather import where
+from .masks import where
 from .record import composite, op
 
 _MODES = ("bilinear", "nearest", "bicubic")
@@ -116,10 +116,10 @@ def _sampled(
             taps = [(_inside(wrap(at), n, padding_mode, align_corners)._array, w) for at, w in taps]
         per_axis.append(taps)
     total: Any = None
-    for taps in product(*per_axis):
-        index, known = _flat([at for at, _ in taps], size)
-        weight = taps[0][1]
-        for _, factor in taps[1:]:
+    for corner in product(*per_axis):
+        index, known = _flat([at for at, _ in corner], size)
+        weight = corner[0][1]
+        for _, factor in corner[1:]:
             weight = weight * factor
         weight = weight * wrap(known.astype(weight._array.dtype))
         shape = (*input.shape[:2], *index.shape[1:])

@@ -28,7 +28,7 @@ class Windows(NamedTuple):
     stride: Ints
     padding: Ints
     dilation: Ints
-    count: Ints
+    places: Ints
 
     @property
     def after(self) -> Ints:
@@ -37,13 +37,13 @@ class Windows(NamedTuple):
 
     def taps(self) -> Any:
         """Per element of the kernel the slices of the padded plane that it meets."""
-        return (spot for _, spot in taps(self.kernel, self.stride, self.dilation, self.count))
+        return (spot for _, spot in taps(self.kernel, self.stride, self.dilation, self.places))
 
     def positions(self, number: np.ndarray) -> np.ndarray:
         """Where in its plane the element `number` (*B, *count) of each window is."""
         tap = np.indices(self.kernel).reshape(len(self.kernel), -1)
         ahead = [t * d for t, d in zip(tap, self.dilation, strict=True)]
-        flat = sum(a * prod(self.size[i + 1 :]) for i, a in enumerate(ahead))
+        flat: Any = sum(a * prod(self.size[i + 1 :]) for i, a in enumerate(ahead))
         return flat[number] + _grid(self._starts(), self.size)
 
     def first_inside(self) -> np.ndarray:
@@ -57,7 +57,7 @@ class Windows(NamedTuple):
     def _starts(self) -> list[np.ndarray]:
         return [
             np.arange(n) * s - p
-            for n, s, p in zip(self.count, self.stride, self.padding, strict=True)
+            for n, s, p in zip(self.places, self.stride, self.padding, strict=True)
         ]
 
 

@@ -36,7 +36,7 @@ class Layout(NamedTuple):
     parameter: tuple[int, ...]
 
     @property
-    def count(self) -> int:
+    def entries(self) -> int:
         """How many entries one mean is taken of."""
         return prod(self.view[axis] for axis in self.axes)
 
@@ -55,10 +55,10 @@ def _wide(xp: Any, x: Any) -> Any:
 def _moments(xp: Any, x: Any, layout: Layout) -> tuple[Any, Any]:
     """Mean and biased variance, with axes of length 1 where they were taken."""
     x = _wide(xp, x.reshape(layout.view))
-    mean = x.sum(layout.axes, keepdims=True) / xp.asarray(layout.count, x.dtype)
+    mean = x.sum(layout.axes, keepdims=True) / xp.asarray(layout.entries, x.dtype)
     rest = x - mean
     xp.multiply(rest, rest, out=rest)
-    return mean, rest.sum(layout.axes, keepdims=True) / xp.asarray(layout.count, x.dtype)
+    return mean, rest.sum(layout.axes, keepdims=True) / xp.asarray(layout.entries, x.dtype)
 
 
 def _normalize_op(node: str) -> Any:
@@ -131,7 +131,7 @@ def _gradient_arrays(g, input, weight, mean, rstd, layout, eps, needs):
         if eps is None:
             to_input = d * rstd
         else:
-            count = xp.asarray(layout.count, d.dtype)
+            count = xp.asarray(layout.entries, d.dtype)
             hat *= product.sum(layout.axes, keepdims=True) / count
             hat += d.sum(layout.axes, keepdims=True) / count
             to_input = xp.subtract(d, hat, out=hat)
@@ -240,9 +240,9 @@ def batch_norm(
                 raise RuntimeError(f"{name} must be defined in evaluation mode")
         return _with_running(input, running_mean, running_var, weight, bias, layout, eps)
     y, mean, var = _normalized(_batch, input, weight, bias, layout, eps)
-    if layout.count:
+    if layout.entries:
         _update(running_mean, mean, momentum)
-        _update(running_var, var * (layout.count / (layout.count - 1)), momentum)
+        _update(running_var, var * (layout.entries / (layout.entries - 1)), momentum)
     return y
 
 
@@ -289,7 +289,7 @@ def instance_norm(
         y, mean, var = _normalized(_batch, input, weight, bias, layout, eps)
         if n:
             _update(running_mean, mean.mean(0), momentum)
-            unbiased = var * (layout.count / (layout.count - 1))
+            unbiased = var * (layout.entries / (layout.entries - 1))
             _update(running_var, unbiased.mean(0), momentum)
     return y.view(input.shape)
 

@@ -81,7 +81,8 @@ def check_window(kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> N
 
 
 def _named(name: str, values: Ints) -> str:
-    return " ".join(f"{name}{axis}: {v}" for axis, v in zip("THW"[-len(values) :], values, strict=True))
+    letters = "THW"[-len(values) :]
+    return " ".join(f"{name}{axis}: {v}" for axis, v in zip(letters, values, strict=True))
 
 
 def check_places(shape: Ints, count: Ints) -> None:

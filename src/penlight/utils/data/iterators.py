@@ -105,7 +105,8 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         super().__init__(loader)
         from .pool import WorkerPool
 
-        if loader.prefetch_factor <= 0:
+        prefetch = loader.prefetch_factor or 0
+        if prefetch <= 0:
             raise AssertionError(
                 "prefetch_factor must be greater than 0 for MultiProcessingDataLoaderIter"
             )
@@ -115,6 +116,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         )  # fmt: skip
         self._pool = WorkerPool(job, loader.multiprocessing_context or default_context())
         self._shutdown_workers = weakref.finalize(self, self._pool.close)
+        self._most = prefetch * loader.num_workers
         self._epoch = 0
         self._begin()
 
@@ -135,7 +137,6 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._load = [0] * loader.num_workers  # how many tasks each worker has
         self._active = [True] * loader.num_workers  # whose dataset has not come to its end
         self._turn = cycle(range(loader.num_workers))
-        self._most = loader.prefetch_factor * loader.num_workers
         for _ in range(self._most):
             self._give_task()
 

@@ -120,13 +120,13 @@ def _encode(message: Any) -> list[memoryview]:
     stream = io.BytesIO()
     _Pickler(stream, protocol=5, buffer_callback=leave_out).dump(message)
     parts = [stream.getbuffer(), *buffers]
-    table = np.array([len(parts), *map(len, parts)], np.int64)
-    return [memoryview(table).cast("B"), *parts]
+    table = struct.pack(f"<{len(parts) + 1}q", len(parts), *map(len, parts))
+    return [memoryview(table), *parts]
 
 
 def _decode(body: memoryview) -> Any:
-    count = int.from_bytes(body[:8], "little")
-    lengths = np.frombuffer(body, np.int64, count, offset=8).tolist()
+    (count,) = struct.unpack_from("<q", body)
+    lengths = struct.unpack_from(f"<{count}q", body, 8)
     parts = []
     offset = _padded(8 * (count + 1))
     for length in lengths:
