@@ -47,6 +47,9 @@ def _sample_weights(
 
 def _nll(xp: Any, input: Any, target: Any, weight: Any, reduction: str, ignore_index: int) -> Any:
     x = wide(input, "nll_loss_out_frame")
+    if x.ndim == 1:  # a single sample
+        loss = _nll(xp, x[None], target.reshape(1), weight, reduction, ignore_index)
+        return loss.reshape(target.shape) if reduction == "none" else loss
     target, weights, total = _sample_weights(target, weight, ignore_index, x.shape[1])
     loss = -xp.take_along_axis(x, target[:, None], 1)[:, 0]
     if weights is not None:
@@ -68,17 +71,12 @@ _nll_loss = op(_nll, name="_nll_loss", node="NllLossBackward0", grad={"input": _
 _nll_loss2d = op(_nll, name="_nll_loss2d", node="NllLoss2DBackward0", grad={"input": _nll_grad})
 
 
-@op(
-    grad={  # nll_loss is linear in its input, so it is the gradient of its gradient
-        "grad": lambda g, target, weight, reduction, ignore_index: _nll_loss(
-            g, target, weight, reduction, ignore_index
-        )
-    },
-    node="NllLossBackwardBackward0",
-)
-def _nll_loss_backward(
+def _nll_back(
     xp: Any, grad: Any, target: Any, weight: Any, reduction: str, ignore_index: int, shape: tuple
 ) -> Any:
+    if len(shape) == 1:
+        rows = (1, *shape)
+        return _nll_back(xp, grad, target.reshape(1), weight, reduction, ignore_index, rows)[0]
     target, weights, total = _sample_weights(target, weight, ignore_index, shape[1])
     values = -grad / grad.dtype.type(total) if reduction == "mean" else -grad
     if weights is not None:
@@ -90,6 +88,18 @@ def _nll_loss_backward(
         values = xp.broadcast_to(values, target.shape)
         xp.put_along_axis(result, target[:, None], values[:, None], 1)
     return result
+
+
+_nll_loss_backward = op(
+    _nll_back,
+    name="_nll_loss_backward",
+    node="NllLossBackwardBackward0",
+    grad={  # nll_loss is linear in its input, so it is the gradient of its gradient
+        "grad": lambda g, target, weight, reduction, ignore_index: _nll_loss(
+            g, target, weight, reduction, ignore_index
+        )
+    },
+)
 
 
 @composite(names="nn.functional.nll_loss")
@@ -113,10 +123,7 @@ def nll_loss(
     """
     reduction = reduction_of(reduction, size_average, reduce)
     _check_classes(input, target, weight)
-    if input.dim() == 1:
-        rows = _nll_loss(input[None], target.reshape(1), weight, reduction, ignore_index)
-        return rows.reshape(target.shape) if reduction == "none" else rows
-    function = _nll_loss if input.dim() == 2 else _nll_loss2d
+    function = _nll_loss if input.dim() <= 2 else _nll_loss2d
     return function(input, target, weight, reduction, ignore_index)
 
 

@@ -213,4 +213,4 @@ def ctc_loss(
         loss = loss.masked_fill(loss == float("inf"), 0)
     if reduction == "mean":
         loss = loss / log_probs.new_tensor(np.maximum(target_lengths, 1))
-    return loss[0] if single and reduction == "none" else reduced(loss, reduction)
+    return loss.squeeze(0) if single and reduction == "none" else reduced(loss, reduction)

@@ -27,8 +27,9 @@ def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -
             f"expected common dtype to be floating point, yet common dtype is {common.scalar_name}"
         )
     check_broadcast(x1._array.shape, x2._array.shape)
+    shape = np.broadcast_shapes(x1._array.shape, x2._array.shape)
     directions = []
-    for x in (x1.to(common), x2.to(common)):
+    for x in (x1.to(common).expand(shape), x2.to(common).expand(shape)):
         length = x.norm(2, dim, keepdim=True).clone()
         length.detach().clamp_(min=eps)  # the gradient is that of the length as it was
         directions.append(x / length)

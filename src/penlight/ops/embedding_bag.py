@@ -96,7 +96,7 @@ def _checked_bag(indices: Any, rows: int) -> Any:
 
 
 def _bag_of_each(offsets: np.ndarray, count: int, include_last: bool) -> np.ndarray:
-    """The bag of each index, from where the bags start; indices after the last bag are left out."""
+    """The bag of each index, from where the bags start; the last one goes to the end."""
     if offsets[:1].tolist() != [0]:
         raise RuntimeError(
             "offsets[0] has to be 0, i.e., the first sequence in the mini-batch has to start from "
@@ -107,7 +107,8 @@ def _bag_of_each(offsets: np.ndarray, count: int, include_last: bool) -> np.ndar
             f"offsets[-1] can not be greater than input's length {count} but got offsets[-1] of "
             f"{offsets[-1]}"
         )
-    lengths = np.diff(offsets if include_last else np.append(offsets, count))
+    starts = offsets[:-1] if include_last else offsets
+    lengths = np.diff(np.append(starts, count))
     if (lengths < 0).any():
         raise RuntimeError(f"offsets must not decrease, got {offsets.tolist()}")
     return np.repeat(np.arange(len(lengths)), lengths)
@@ -126,7 +127,6 @@ def _bags(
     """The bags, the bag of each index, and the bags' sizes."""
     bags = offsets.size(0) - include_last
     bag = _bag_of_each(offsets._array, indices.size(0), include_last)
-    indices = indices[: len(bag)]
     kept = indices._array != padding
     sizes = np.bincount(bag[kept], minlength=bags) if bags else np.zeros(0, np.int64)
     divisor = None
@@ -134,7 +134,7 @@ def _bags(
         divisor = wrap(np.maximum(sizes, 1)[:, None].astype(weight._array.dtype))
     result = _embedding_bag(
         weight,
-        None if per_sample is None else per_sample[: len(bag)],
+        per_sample,
         indices,
         wrap(bag),
         bags,

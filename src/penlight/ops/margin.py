@@ -230,7 +230,7 @@ def multi_margin_loss(
             f"inconsistent weight size, expected {rows.size(1)} but got {list(weight.shape)}"
         )
     loss = _multi_margin_loss(rows, target.reshape(-1), p, margin, weight, reduction)
-    return loss.reshape(target.shape) if reduction == "none" else loss
+    return loss[0] if reduction == "none" and not target.dim() else loss
 
 
 def _multilabel_over(xp: Any, x: Any, target: Any) -> tuple[Any, Any]:

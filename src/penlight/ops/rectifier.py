@@ -64,7 +64,8 @@ def _inside(x: Tensor, low: float, high: float) -> Tensor:
 def _hardtanh(xp: Any, input: Any, low: float, high: float) -> Any:
     if input.dtype.kind == "b":
         raise RuntimeError("Bool inputs not supported for hardtanh")
-    return xp.clip(input, input.dtype.type(low), input.dtype.type(high))
+    kept = xp.clip(input, input.dtype.type(low), input.dtype.type(high))
+    return kept.astype(input.dtype, copy=False)
 
 
 _hardtanh_ = in_place(_hardtanh, "hardtanh_", _hardtanh.record)
@@ -99,8 +100,8 @@ def relu6(input: Tensor, inplace: bool = False) -> Tensor:
 
 def below(x: Tensor, slope: Any) -> Tensor:
     """The derivative of max(x, 0) + slope · min(x, 0)."""
-    positive = x > 0
-    return positive + ~positive * slope
+    positive = (x > 0).to(x.dtype)
+    return positive + (1 - positive) * slope
 
 
 @op(
@@ -263,7 +264,7 @@ def hardsigmoid(input: Tensor, inplace: bool = False) -> Tensor:
 @op(
     name="_hardswish",
     node="HardswishBackward0",
-    grad={"input": lambda g, x: g * ((x >= 3) + _inside(x, -3, 3) * (x / 3 + 0.5))},
+    grad={"input": lambda g, x: g * (x / 3 + 0.5).masked_fill(x <= -3, 0).masked_fill(x >= 3, 1)},
 )
 def _hardswish(xp: Any, input: Any) -> Any:
     x = wide(input, "hardswish_cpu")
@@ -304,6 +305,6 @@ def softshrink(xp: Any, input: Any, lambd: float = 0.5) -> Any:
     x = wide(input, "softshrink_check")
     if lambd < 0:
         raise RuntimeError(
-            f"lambda must be in range [0, 3.40282e+38] for x dtype Float, but found {lambd:g}"
+            f"lambda must be in range [0, 3.40282e+38] for input dtype Float, but found {lambd:g}"
         )
     return (x - xp.clip(x, -lambd, lambd)).astype(input.dtype, copy=False)
