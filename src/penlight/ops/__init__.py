@@ -1,6 +1,6 @@
-"""What can be done to tensors, one page per family. Importing this package hangs the methods on Tensor."""
+"""What can be done to tensors, one page per family; importing it hangs the methods on Tensor."""
 
-from . import (  # noqa: F401
+from . import (
     access,
     activation,
     adaptive_pool,
@@ -21,8 +21,8 @@ from . import (  # noqa: F401
     creation,
     ctc,
     diagonals,
-    distance,
     differences,
+    distance,
     dropout,
     einsum,
     elementwise,
@@ -37,6 +37,7 @@ from . import (  # noqa: F401
     grids,
     in_place,
     index,
+    index_slices,
     join,
     legacy,
     linalg_given,
@@ -44,6 +45,7 @@ from . import (  # noqa: F401
     linalg_old,
     loss,
     margin,
+    masks,
     matmul,
     max_pool,
     norm,
@@ -57,8 +59,9 @@ from . import (  # noqa: F401
     recurrent,
     reduce,
     scan,
-    shape,
+    scatter,
     search,
+    shape,
     sharing,
     shuffle,
     softmax,

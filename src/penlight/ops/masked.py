@@ -15,7 +15,7 @@ from ..core.tensor import Tensor, wrap
 from . import scan, softmax
 from .clamp import clamp_min
 from .convert import convert
-from .gather import where
+from .masks import where
 from .record import EXPOSED, composite, expose
 
 _T = EXPOSED["torch"]
