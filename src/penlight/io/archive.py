@@ -72,8 +72,8 @@ class ArchiveReader:
         """The bytes of an entry, new and writable, compared with their checksum."""
         entry = self.entry(name)
         data = np.empty(entry.size, np.uint8)
-        self._fill(entry.offset, memoryview(data))
-        if self._has_checksums and zlib.crc32(data) != entry.crc:
+        self._fill(entry.offset, data.data)
+        if self._has_checksums and zlib.crc32(data.data) != entry.crc:
             raise damaged(f"the checksum of {self._folder}{name} is wrong: its bytes changed")
         return data
 

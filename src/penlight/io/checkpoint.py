@@ -10,6 +10,7 @@ import os
 import sys
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pickle import UnpicklingError
 from typing import IO, Any
 
@@ -84,7 +85,7 @@ def _write(obj: Any, file: IO[bytes], folder: str) -> None:
 
     dumps(obj, collect)
     plan = StoragePlan(tensors)
-    program = dumps(obj, lambda value: _describe(value, lambda *tensor: _parts(*tensor, plan)))
+    program = dumps(obj, lambda value: _describe(value, partial(_parts, plan)))
     archive = ArchiveWriter(file, folder)
     archive.add("data.pkl", program)
     archive.add(".format_version", b"1")
@@ -96,7 +97,7 @@ def _write(obj: Any, file: IO[bytes], folder: str) -> None:
     archive.finish()
 
 
-def _parts(tensor: Tensor, requires_grad: bool, plan: StoragePlan) -> tuple:
+def _parts(plan: StoragePlan, tensor: Tensor, requires_grad: bool) -> tuple:
     """The arguments of `_rebuild_tensor_v2`, or of v3 where no storage class has the dtype."""
     saved, offset, stride = plan.place(tensor)
     typed = STORAGE_NAMES.get(tensor.dtype)
@@ -107,7 +108,8 @@ def _parts(tensor: Tensor, requires_grad: bool, plan: StoragePlan) -> tuple:
         kind = Name("torch", typed)
         count //= tensor.dtype.itemsize
     storage = Elsewhere(("storage", kind, str(saved.key), "cpu", count))
-    form = (storage, offset, tuple(tensor.shape), stride, requires_grad, OrderedDict())
+    hooks: OrderedDict = OrderedDict()  # never saved, but PyTorch expects their table
+    form = (storage, offset, tuple(tensor.shape), stride, requires_grad, hooks)
     return form if typed is not None else (*form, tensor.dtype)
 
 
@@ -128,7 +130,8 @@ def _describe(value: Any, parts: Callable[[Tensor, bool], tuple]) -> Description
     attributes = {k: v for k, v in value.__dict__.items() if k not in _OWN_ATTRIBUTES}
     if kind is Parameter:
         data = Call(rebuild, form)
-        wrapped = (data, value.requires_grad, OrderedDict())
+        hooks: OrderedDict = OrderedDict()
+        wrapped = (data, value.requires_grad, hooks)
         if attributes:
             return Call(
                 Name("torch._utils", "_rebuild_parameter_with_state"), (*wrapped, attributes)
@@ -161,9 +164,7 @@ def load(
         raise RuntimeError("Can not safely load weights when explicit pickle_module is specified")
     if isinstance(f, Path):
         if os.fspath(f).endswith(".safetensors"):
-            from .safetensors import load_file
-
-            return load_file(f, "cpu" if map_location is None else map_location)
+            return _load_safetensors(f, map_location)
         with open(f, "rb") as file:
             return _load(file, map_location, np.memmap(f, np.uint8, "c") if mmap else None)
     if mmap:
@@ -174,6 +175,20 @@ def load(
             "buffer like io.BytesIO and try to load from it instead."
         )
     return _load(f, map_location, None)
+
+
+def _load_safetensors(path: Path, map_location: MapLocation) -> dict[str, Tensor]:
+    from .safetensors import load_file
+
+    if map_location is None:
+        return load_file(path)
+    if not isinstance(map_location, str | device):
+        kind = "dict" if isinstance(map_location, dict) else "callable"
+        raise RuntimeError(
+            f"Loading safetensors file with {kind} map_location is not supported. "
+            "Use a device string or torch.device instead."
+        )
+    return load_file(path, map_location)
 
 
 def _load(file: IO[bytes], map_location: MapLocation, mapped: np.ndarray | None) -> Any:

@@ -46,6 +46,7 @@ class _Storages:
         self._room = room  # bytes that the rest of the file can hold
         self._locate = locate
         self._known: dict[str, Storage] = {}
+        self._itemsizes: dict[str, int] = {}
 
     def find(self, identity: Any) -> Storage:
         if (
@@ -70,6 +71,7 @@ class _Storages:
                 )
             self._room -= size
             known = self._known[key] = Storage(np.zeros(size, np.uint8), kind.dtype)
+            self._itemsizes[key] = kind.dtype.itemsize
         if known.dtype is not kind.dtype:
             raise UnpicklingError(f"storage {key[:40]} is used with two different types")
         return self._locate(known, location)
@@ -84,7 +86,7 @@ class _Storages:
             if end > len(data):
                 raise UnpicklingError(f"the file ends inside storage {key[:40]}")
             (count,) = struct.unpack_from("<q", data, position)
-            if count * storage.dtype.itemsize != len(storage.data):
+            if count * self._itemsizes[key] != len(storage.data):
                 raise UnpicklingError(f"storage {key[:40]} has another size than its tensors say")
             storage.data[:] = np.frombuffer(data, np.uint8, len(storage.data), position + 8)
             position = end

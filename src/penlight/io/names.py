@@ -21,10 +21,11 @@ from .unpickler import Constructor, Part, call, check_key
 
 # The dtypes that have a storage class of their own; the others are saved as untyped bytes.
 STORAGE_NAMES: dict[dtype, str] = {
-    getattr(dtypes, name): f"{dtypes.__dict__[name].scalar_name}Storage"
-    for name in (
-        *("float64", "float32", "float16", "bfloat16", "complex128", "complex64"),
-        *("int64", "int32", "int16", "int8", "uint8", "bool_"),
+    element: f"{element.scalar_name}Storage"
+    for element in (
+        *(dtypes.float64, dtypes.float32, dtypes.float16, dtypes.bfloat16),
+        *(dtypes.complex128, dtypes.complex64),
+        *(dtypes.int64, dtypes.int32, dtypes.int16, dtypes.int8, dtypes.uint8, dtypes.bool_),
     )
 }
 

@@ -29,15 +29,15 @@ def _lu_rule(g: tuple, y: tuple, A_shape: tuple) -> Tensor:
     beyond the square part: L₂ below it, U₂ to its right."""
     m, n = A_shape[-2:]
     k = min(m, n)
-    compact, g = y[0], g[0]
+    compact, grad = y[0], g[0]
     lower, upper = _triangles(compact.narrow(-2, 0, k).narrow(-1, 0, k))
-    head = g.narrow(-2, 0, k).narrow(-1, 0, k)
+    head = grad.narrow(-2, 0, k).narrow(-1, 0, k)
     low, up = lower.mH @ head.tril(-1), head.triu() @ upper.mH
     if m > k:
-        below, g_below = compact.narrow(-2, k, m - k), g.narrow(-2, k, m - k)
+        below, g_below = compact.narrow(-2, k, m - k), grad.narrow(-2, k, m - k)
         up = up - below.mH @ g_below
     if n > k:
-        right, g_right = compact.narrow(-1, k, n - k), g.narrow(-1, k, n - k)
+        right, g_right = compact.narrow(-1, k, n - k), grad.narrow(-1, k, n - k)
         low = low - g_right @ right.mH
     inner = solve_triangular(lower.mH, low.tril(-1) + up.triu(), upper=True, unitriangular=True)
     result = solve_triangular(upper.mH, inner, upper=False, left=False)

@@ -13,6 +13,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from .fft import fft, ifft, irfft, rfft
+from .join import stack
 from .padding import constant_pad_nd, pad
 from .record import composite
 from .views import view_as_real
@@ -196,8 +197,8 @@ def _added_up(frames: Tensor, hop: int) -> Tensor:
     *batch, count, n = frames._array.shape
     rows = math.ceil(n / hop)  # how many hops a frame spans
     frames = constant_pad_nd(frames, (0, rows * hop - n)).reshape(*batch, count, rows, hop)
-    total = None
-    for row in range(rows):
-        piece = constant_pad_nd(frames.select(-2, row), (0, 0, row, rows - 1 - row))
-        total = piece if total is None else total + piece
+    rows_apart = [
+        constant_pad_nd(frames.select(-2, row), (0, 0, row, rows - 1 - row)) for row in range(rows)
+    ]
+    total = stack(rows_apart).sum(0)
     return total.reshape(*batch, -1).narrow(-1, 0, (count - 1) * hop + n)
