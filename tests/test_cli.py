@@ -220,6 +220,7 @@ BAD = {
     "no image": (["predict", "x.png"], "no file x.png"),
     "damaged image": (["predict", "cut.png", "--run", "x"], "cut.png is no image or is damaged"),
     "text as image": (["predict", "text.png"], "text.png is no image or is damaged"),
+    "no place for the run": (["train", "--out", "text.png/run"], "Not a directory: 'text.png"),
     "no trained network": (["predict", "good.png"], "no trained network in runs/"),
     "no images": (["predict"], "Missing argument 'IMAGES...'"),
     "no program": (["run", "x.py"], "File 'x.py' does not exist"),
@@ -356,6 +357,8 @@ def test_info(command):
     assert re.search(r"^simd +(128|256|512) bits", out, re.MULTILINE)
     assert re.search(r"^threads +\d+$", out, re.MULTILINE)
     assert f"numpy {np.__version__}" in out
+    assert re.search(r"^cache +\S+penlight \(\d+\.\d MiB\)$", out, re.MULTILINE)
+    assert python("-m", "penlight", "--version").stdout.startswith("penlight, version ")
 
 
 def test_help_is_given_without_a_command(command):

@@ -25,4 +25,7 @@ def main() -> None:
     except BrokenPipeError:  # the reader of our output has left, as `| head` does
         sys.stderr.close()
         code = 141
+    except OSError as error:  # a folder that may not be written, a full disk
+        click.echo(f"penlight: {error}", err=True)
+        code = 2
     sys.exit(code if isinstance(code, int) else 0)

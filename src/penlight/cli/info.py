@@ -33,7 +33,7 @@ def report() -> dict[str, str]:
     config = np.show_config(mode="dicts")
     simd = config.get("SIMD Extensions", {})
     blas = config["Build Dependencies"]["blas"]
-    data = cache_folder() / "data"
+    cache = cache_folder()
     return {
         "penlight": f"{penlight.__version__} (interface of PyTorch 2.13)",
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
@@ -44,7 +44,7 @@ def report() -> dict[str, str]:
         "device": "cuda" if penlight.cuda.is_available() else "cpu",
         "blas": f"{blas['name']} {blas['version']}",
         "packages": ", ".join(f"{name} {installed(name)}" for name in PACKAGES),
-        "data sets": f"{data} ({folder_size(data) / 2**20:.1f} MiB)",
+        "cache": f"{cache} ({folder_size(cache) / 2**20:.1f} MiB)",
     }
 
 
