@@ -128,26 +128,16 @@ def multi_head_attention_forward(
     if not batched:
         query, key, value = (t.unsqueeze(1) for t in (query, key, value))
         key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-    length, batch, embed = query.shape
-    if embed != embed_dim_to_check:
-        raise AssertionError(
-            f"was expecting embedding dimension of {embed_dim_to_check}, but got {embed}"
-        )
-    if embed % num_heads:
-        raise AssertionError(f"embed_dim {embed} not divisible by num_heads {num_heads}")
+    _check_sizes(query, key, value, embed_dim_to_check, num_heads, use_separate_proj_weight)
     if is_causal and attn_mask is None:
         raise RuntimeError(
             "Need attn_mask if specifying the is_causal hint. You may use the Transformer module "
             "method `generate_square_subsequent_mask` to create this mask."
         )
-    _check_pair(key, value, use_separate_proj_weight)
+    length, batch, embed = query.shape
     weights = (q_proj_weight, k_proj_weight, v_proj_weight)
-    if not use_separate_proj_weight:
-        weights = in_proj_weight.chunk(3)
-    biases = (None,) * 3 if in_proj_bias is None else in_proj_bias.chunk(3)
-    q, k, v = (
-        linear(t, w, b) for t, w, b in zip((query, key, value), weights, biases, strict=True)
-    )
+    packed = None if use_separate_proj_weight else in_proj_weight
+    q, k, v = _projected((query, key, value), packed, weights, in_proj_bias)
 
     mask = canonical_mask(attn_mask, "attn_mask", query.dtype)
     mask = _check_mask(mask, length, key.size(0), batch * num_heads)
@@ -157,45 +147,61 @@ def multi_head_attention_forward(
     extra = 0
     if bias_k is not None and bias_v is not None:
         k, v, extra = cat([k, bias_k.repeat(1, batch, 1)]), cat([v, bias_v.repeat(1, batch, 1)]), 1
-
-    def heads(t: Tensor) -> Tensor:
-        return t.reshape(t.size(0), batch * num_heads, -1).transpose(0, 1)  # (B H, ·, e)
-
-    q = heads(q)
-    k = heads(k) if static_k is None else static_k
-    v = heads(v) if static_v is None else static_v
+    q = _heads(q, batch * num_heads)
+    k = _heads(k, batch * num_heads) if static_k is None else static_k
+    v = _heads(v, batch * num_heads) if static_v is None else static_v
     if add_zero_attn:
         k, v, extra = _with_zero(k), _with_zero(v), extra + 1
     mask = _joined(mask, padding, extra, num_heads, k.size(1))
-    p = dropout_p if training else 0.0
-    if need_weights:
-        attended, seen = _attend(q, k, v, mask, p)
-        seen = seen.view(batch, num_heads, length, k.size(1))
-        seen = seen.mean(dim=1) if average_attn_weights else seen
-    else:
-        shape = (batch, num_heads)
-        split = [t.reshape(*shape, *t.shape[1:]) for t in (q, k, v)]
-        if mask is not None:
-            mask = mask.unsqueeze(0) if mask.size(0) == 1 else mask.view(*shape, -1, k.size(1))
-        attended = scaled_dot_product_attention(*split, mask, p).reshape(-1, length, q.size(-1))
-        seen = None
-    out = attended.transpose(0, 1).reshape(length * batch, embed)
+
+    attend = _attend if need_weights else _attend_unseen
+    attended, seen = attend(q, k, v, mask, dropout_p if training else 0.0, batch)
+    if seen is not None and average_attn_weights:
+        seen = seen.mean(dim=1)
+    out = attended.transpose(0, 1).reshape(length * batch, embed)  # (B H, L, e) -> (L B, E)
     out = linear(out, out_proj_weight, out_proj_bias).view(length, batch, -1)
     if batched:
         return out, seen
     return out.squeeze(1), None if seen is None else seen.squeeze(0)
 
 
+def _projected(
+    inputs: tuple[Tensor, ...], packed: Tensor | None, weights: tuple, bias: Tensor | None
+) -> tuple:
+    """Queries, keys and values; where all come from one tensor, by one product."""
+    if packed is not None:
+        if inputs[0] is inputs[1] and inputs[1] is inputs[2]:
+            return linear(inputs[0], packed, bias).chunk(3, -1)
+        weights = packed.chunk(3)
+    biases = (None,) * 3 if bias is None else bias.chunk(3)
+    return tuple(linear(t, w, b) for t, w, b in zip(inputs, weights, biases, strict=True))
+
+
+def _heads(t: Tensor, count: int) -> Tensor:
+    return t.reshape(t.size(0), count, -1).transpose(0, 1)  # (·, B, E) -> (B H, ·, e)
+
+
 def _attend(
-    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, batch: int
 ) -> tuple[Tensor, Tensor]:
-    """Attention whose weights the caller wants to see: (B H, L, e) and (B H, L, S)."""
+    """What is gathered (B H, L, e), and the weights (B, H, L, S) for the caller to see."""
     q = q * math.sqrt(1.0 / q.size(-1))
     scores = q.bmm(k.transpose(-2, -1))
     weights = (scores if mask is None else scores + mask).softmax(-1)
     if p > 0.0:
         weights = dropout(weights, p)
-    return weights.bmm(v), weights
+    return weights.bmm(v), weights.view(batch, -1, q.size(1), k.size(1))
+
+
+def _attend_unseen(
+    q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, batch: int
+) -> tuple[Tensor, None]:
+    """What is gathered (B H, L, e), without the weights."""
+    split = [t.reshape(batch, -1, *t.shape[1:]) for t in (q, k, v)]
+    if mask is not None:
+        mask = mask.unsqueeze(0) if mask.size(0) == 1 else mask.view(batch, -1, *mask.shape[1:])
+    attended = scaled_dot_product_attention(*split, mask, p)
+    return attended.reshape(-1, *q.shape[1:]), None
 
 
 def _with_zero(t: Tensor) -> Tensor:
@@ -222,7 +228,14 @@ def _joined(
     return padding if mask is None else mask + padding
 
 
-def _check_pair(key: Tensor, value: Tensor, separate: bool) -> None:
+def _check_sizes(
+    query: Tensor, key: Tensor, value: Tensor, wanted: int, num_heads: int, separate: bool
+) -> None:
+    embed = query.size(-1)
+    if embed != wanted:
+        raise AssertionError(f"was expecting embedding dimension of {wanted}, but got {embed}")
+    if embed % num_heads:
+        raise AssertionError(f"embed_dim {embed} not divisible by num_heads {num_heads}")
     if separate and key.shape[:2] != value.shape[:2]:
         raise AssertionError(
             f"key's sequence and batch dims {key.shape[:2]} do not match value's {value.shape[:2]}"

@@ -110,7 +110,8 @@ class MultiheadAttention(Module):
         """What each query gathers, and with `need_weights` from where."""
         turn = self.batch_first and query.dim() == 3
         if turn:
-            query, key, value = (t.transpose(0, 1) for t in (query, key, value))
+            turned = {id(t): t.transpose(0, 1) for t in (query, key, value)}
+            query, key, value = (turned[id(t)] for t in (query, key, value))  # one stays one
         output, weights = F.multi_head_attention_forward(
             query,
             key,
