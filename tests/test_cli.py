@@ -358,7 +358,7 @@ def test_info(command):
     assert re.search(r"^threads +\d+$", out, re.MULTILINE)
     assert f"numpy {np.__version__}" in out
     assert re.search(r"^cache +\S+penlight \(\d+\.\d MiB\)$", out, re.MULTILINE)
-    assert python("-m", "penlight", "--version").stdout.startswith("penlight, version ")
+    assert python("-m", "penlight.cli", "--version").stdout.startswith("penlight, version ")
 
 
 def test_help_is_given_without_a_command(command):

@@ -19,6 +19,7 @@ from PIL import Image
 
 import penlight
 from penlight.vision import datasets, utils
+from penlight.vision import io as vision_io
 from penlight.vision.datasets import cifar, mnist
 from penlight.vision.datasets.utils import extract_archive, fetch
 from penlight.vision.transforms import PILToTensor
@@ -440,3 +441,30 @@ class TestGrid:
             utils.make_grid([1])
         with pytest.raises(TypeError, match="tensor or list of tensors expected"):
             utils.make_grid(3)
+
+
+class TestFiles:
+    def test_png_keeps_every_byte(self, tmp_path):
+        image = penlight.randint(0, 256, (3, 5, 4), dtype=penlight.uint8)
+        vision_io.write_png(image, tmp_path / "a.png")
+        assert penlight.equal(vision_io.read_image(tmp_path / "a.png"), image)
+        gray = vision_io.decode_image(vision_io.read_file(tmp_path / "a.png"), "GRAY")
+        assert gray.shape == (1, 5, 4) and gray.dtype == penlight.uint8
+        alpha = vision_io.read_image(tmp_path / "a.png", vision_io.ImageReadMode.RGB_ALPHA)
+        assert alpha.shape == (4, 5, 4) and (alpha[3] == 255).all()
+
+    def test_jpeg_comes_near(self, tmp_path):
+        image = penlight.full((1, 16, 16), 90, dtype=penlight.uint8)
+        vision_io.write_jpeg(image, tmp_path / "a.jpg", quality=95)
+        back = vision_io.read_image(tmp_path / "a.jpg")
+        assert (back.int() - image.int()).abs().max() <= 2
+
+    def test_palettes_are_resolved(self, tmp_path):
+        Image.new("RGB", (2, 2), (9, 200, 30)).quantize(4).save(tmp_path / "a.png")
+        assert vision_io.read_image(tmp_path / "a.png")[:, 0, 0].tolist() == [9, 200, 30]
+
+    def test_errors(self):
+        with pytest.raises(RuntimeError, match=r"should be uint8, got torch\.float32"):
+            vision_io.encode_png(penlight.zeros(3, 2, 2))
+        with pytest.raises(RuntimeError, match=r"\(1 or 3, H, W\), got \(2, 2\)"):
+            vision_io.encode_jpeg(penlight.zeros(2, 2, dtype=penlight.uint8))

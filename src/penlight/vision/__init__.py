@@ -1,11 +1,11 @@
-"""Images: data sets, transforms and drawing, with torchvision's names."""
+"""Images: data sets, files, transforms and drawing, with torchvision's names."""
 
 from __future__ import annotations
 
 import importlib
 from types import ModuleType
 
-PAGES = ("datasets", "transforms", "utils")
+PAGES = ("datasets", "io", "transforms", "utils")
 
 
 def __getattr__(name: str) -> ModuleType:
