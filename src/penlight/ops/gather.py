@@ -148,7 +148,6 @@ def _fits_put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) ->
         ),
         "source": lambda g, index, source_shape: g.take(index).reshape(source_shape),
     },
-    names="Tensor.put",
     check=_fits_put,
     inplace=True,
     sample=lambda draw: [(draw(3, 4), wrap(np.array([0, 5])), draw(2), True)],

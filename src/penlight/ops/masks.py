@@ -193,3 +193,13 @@ def nonzero(input, *, as_tuple=False):
 def argwhere(input):
     """Positions of the elements that are not zero, one row each."""
     return nonzero(input)
+
+
+@composite
+def nonzero_static(input, *, size, fill_value=-1):
+    """`nonzero` with a fixed number of rows: cut off, or filled up with `fill_value`."""
+    if size < 0:
+        raise RuntimeError("nonzero_static: 'size' must be an non-negative integer")
+    found = nonzero(input)._array[:size]
+    missing = np.full((size - len(found), found.shape[1]), fill_value, np.int64)
+    return wrap(np.concatenate([found, missing]))
