@@ -148,6 +148,19 @@ def test_node_names(code):
     assert names[1] == names[0]
 
 
+def test_long_sums_keep_their_digits():
+    x = np.random.default_rng(0).random((300_000, 2), np.float32)
+    t = penlight.from_numpy(x)
+    exact = x.astype(np.float64)
+    np.testing.assert_allclose(t.sum(0).numpy(), exact.sum(0), rtol=2e-6)
+    np.testing.assert_allclose(t.mean(0).numpy(), exact.mean(0), rtol=2e-6)
+    np.testing.assert_allclose(t.sum().item(), exact.sum(), rtol=1e-6)
+    np.testing.assert_allclose(t.cumsum(0).numpy(), exact.cumsum(0), rtol=1e-6)
+    np.testing.assert_allclose(
+        (t + 1000).var(0).numpy(), (x + 1000).var(0, np.float64, ddof=1), 1e-5
+    )
+
+
 def test_named_results():
     x = penlight.tensor([[1.0, 3.0], [4.0, 2.0]])
     result = x.max(1)

@@ -221,11 +221,13 @@ lcm = binary(
 
 def broadcastable(*operands: Any) -> None:
     """RuntimeError, with PyTorch's text, unless the tensors among the operands broadcast."""
+    shapes = {value._array.shape for value in operands if isinstance(value, Tensor)}
+    if len(shapes) < 2:
+        return
     shape: tuple[int, ...] = ()
-    for value in operands:
-        if isinstance(value, Tensor):
-            check_broadcast(shape, value._array.shape)
-            shape = np.broadcast_shapes(shape, value._array.shape)
+    for other in (v._array.shape for v in operands if isinstance(v, Tensor)):
+        check_broadcast(shape, other)
+        shape = np.broadcast_shapes(shape, other)
 
 
 @op(

@@ -13,7 +13,7 @@ from .elementwise import bar
 from .join import cat
 from .kinds import COMPLEX, FLOATS, unsupported
 from .record import composite, op
-from .reduce import half_in_float32, numpy_type, product_before, summable
+from .reduce import numpy_type, product_before, summable
 from .return_types import return_type
 
 
@@ -25,9 +25,15 @@ def _backwards_sum(g: Tensor, dim: int) -> Tensor:
 
 
 def _running(ufunc: Any) -> Any:
-    @half_in_float32
+    """Accumulated in double precision, since every result carries the errors of all before it."""
+
     def compute(xp: Any, x: Any, dim: int) -> Any:
-        return ufunc.accumulate(x, dim) if x.ndim else x.copy()
+        if not x.ndim:
+            return x.copy()
+        if x.dtype.kind in FLOATS + COMPLEX:
+            wide = np.complex128 if x.dtype.kind == COMPLEX else np.float64
+            return ufunc.accumulate(x.astype(wide, copy=False), dim).astype(x.dtype, copy=False)
+        return ufunc.accumulate(x, dim)
 
     return compute
 

@@ -13,19 +13,24 @@ from .elementwise import bar
 from .kinds import COMPLEX, FLOATS, name_of
 from .powers import broadcastable
 from .record import composite, op
-from .reduce import axes, count, half_in_float32, restored
+from .reduce import added_up, axes, count, half_in_float32, restored
 
 # ---------------------------------------------------------------- variance
 
 
+def _square(x: Any) -> Any:
+    """|x|²"""
+    return (x * x.conj()).real if x.dtype.kind == COMPLEX else x * x
+
+
 @half_in_float32
 def _variance(xp: Any, x: Any, dims: Any, correction: float, keepdim: bool) -> Any:
-    """Σ |x - mean|² / (n - correction)"""
+    """Σ |x - mean|² / (n - correction), with the rounding error of the mean taken out again"""
     n = count(x.shape, dims)
-    mean = xp.sum(x, dims, keepdims=True) / x.dtype.type(n)
-    deviation = x - mean
-    square = (deviation * deviation.conj()).real if x.dtype.kind == COMPLEX else deviation**2
-    total = xp.sum(square, dims, keepdims=keepdim)
+    deviation = x - added_up(xp, x, dims, True) / x.dtype.type(n)
+    error = added_up(xp, deviation, dims, keepdim)
+    total = added_up(xp, _square(deviation), dims, keepdim)
+    total = total - _square(error) / total.dtype.type(n)
     return xp.asarray(total / total.dtype.type(max(n - correction, 0)))
 
 
@@ -34,9 +39,9 @@ def _deviation(xp: Any, x: Any, dims: Any, correction: float, keepdim: bool) -> 
     return xp.sqrt(_variance(xp, x, dims, correction, keepdim))
 
 
+@half_in_float32
 def _mean(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
-    divide = half_in_float32(lambda xp, x: xp.asarray(xp.mean(x, dims, keepdims=keepdim)))
-    return divide(xp, x)
+    return xp.asarray(added_up(xp, x, dims, keepdim) / x.dtype.type(count(x.shape, dims)))
 
 
 def _var_slope(g: Tensor, x: Tensor, dims: tuple, correction: float, keepdim: bool) -> Tensor:
@@ -220,8 +225,8 @@ def _dist_slope(g: Tensor, a: Tensor, b: Tensor, y: Tensor, p: float) -> Tensor:
 
 @op(
     grad={
-        "input": lambda g, input, other, y, p: _dist_slope(g, input, other, y, p),  # noqa: A006
-        "other": lambda g, input, other, y, p: -_dist_slope(g, input, other, y, p),  # noqa: A006
+        "input": lambda g, input, other, y, p: _dist_slope(g, input, other, y, p),
+        "other": lambda g, input, other, y, p: -_dist_slope(g, input, other, y, p),
     },
     promote=("input", "other"), check=lambda a, b, p: broadcastable(a, b),
 )  # fmt: skip
