@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import penlight as pl
 from agreement import check
@@ -644,3 +646,35 @@ def test_second_derivatives_of_views():
             if t is pl:
                 ours = second.numpy()
         np.testing.assert_allclose(ours, second.numpy(), rtol=1e-9)
+
+
+STEPS = [
+    "x.unsqueeze(0)", "x.squeeze()", "x.flatten()", "x.reshape(-1)", "x.contiguous()", "x.clone()",
+    "x.expand(2, *x.shape)", "x.transpose(0, -1)", "x.select(-1, 0)", "x.narrow(0, 0, 1)",
+    "x.chunk(2, -1)[-1]", "x.split(2)[0]", "x.unbind(-1)[0]", "x.unfold(0, 2, 1)", "x[..., ::2]",
+    "x.diagonal(0, 0, -1)", "x.transpose(-2, -1)", "x.tril()", "T.cat([x, x], -1)",
+    "T.stack([x, x], 0)",
+    "x.repeat_interleave(2, 0)", "x.roll(1, 0)", "x.permute(tuple(range(x.dim()))[::-1])",
+]  # fmt: skip
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.sampled_from([1, 2, 3, 4]), min_size=1, max_size=3),
+    st.lists(st.sampled_from(STEPS), min_size=1, max_size=4),
+)
+def test_chains_of_views_lie_in_memory_as_in_pytorch(shape, steps):
+    outcomes = []
+    for t in (pl, torch):
+        x = t.arange(float(np.prod(shape))).reshape(shape)
+        seen = []
+        for step in steps:
+            try:
+                x = eval(step, {"T": t, "x": x})
+            except (RuntimeError, IndexError) as error:
+                seen.append((type(error), str(error)))
+                break
+            strides = [s for s, n in zip(x.stride(), x.shape, strict=True) if n > 1]
+            seen.append((x.tolist(), strides if x.numel() else None, x.storage_offset()))
+        outcomes.append(seen)
+    assert outcomes[0] == outcomes[1]

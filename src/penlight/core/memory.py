@@ -37,16 +37,35 @@ def empty_as(array: np.ndarray, dtype: np.dtype, form: Any = None) -> np.ndarray
     """Uninitialised memory of an array's shape, by default with its order of axes."""
     if form is not None and form is not preserve_format:
         return empty_in(array.shape, dtype, form)
-    if array.flags.c_contiguous or 0 in array.strides:
+    if array.flags.c_contiguous:
         return np.empty(array.shape, dtype)
-    return np.empty_like(array, dtype, order="K", subok=False)
+    if 0 not in array.strides:
+        return np.empty_like(array, dtype, order="K", subok=False)
+    order = _axes_by_stride(array)
+    dense = np.empty([array.shape[axis] for axis in order], dtype)
+    return dense.transpose(sorted(range(array.ndim), key=order.__getitem__))
+
+
+def _axes_by_stride(array: np.ndarray) -> list[int]:
+    """The axes, largest stride first; one of stride 0 (expanded) stays between its neighbours."""
+    order: list[int] = []
+    for axis in range(array.ndim):
+        at, stride = len(order), array.strides[axis]
+        for place in range(len(order) - 1, -1, -1):
+            other = array.strides[order[place]]
+            if stride and other:
+                if other >= stride:
+                    break
+                at = place
+        order.insert(at, axis)
+    return order
 
 
 def copied(array: np.ndarray, form: Any = None) -> np.ndarray:
     """A copy of an array, by default with its order of axes."""
-    if form is None or form is preserve_format:
-        return array.copy("C" if 0 in array.strides else "K")
-    copy = empty_in(array.shape, array.dtype, form)
+    if (form is None or form is preserve_format) and 0 not in array.strides:
+        return array.copy("K")
+    copy = empty_as(array, array.dtype, form)
     copy[...] = array
     return copy
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.formats import contiguous_format
+from ..core.memory import copied
 from ..core.tensor import Tensor, check_dim, wrap
 from .arguments import ints, need_tensor, with_keyword
 from .kinds import unsupported
@@ -19,7 +21,7 @@ from .views import distinct
 
 @op(grad={"input": lambda g, dims: _flip(g, dims)}, node="FlipBackward0")
 def _flip(xp, input, dims):
-    return xp.flip(input, dims).copy()
+    return copied(xp.flip(input, dims))
 
 
 @composite(names="torch.flip")
@@ -66,9 +68,8 @@ def flipud(input):
     node="RollBackward0",
 )
 def _roll(xp, input, shifts, dims):
-    if not dims:
-        return xp.roll(input, shifts[0])
-    return xp.roll(input, shifts, dims)
+    dense = xp.ascontiguousarray(input)
+    return xp.roll(dense, shifts, dims) if dims else xp.roll(dense, shifts[0])
 
 
 @composite
@@ -212,10 +213,10 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
         )
     if repeats < 0:
         raise RuntimeError("Repeats must be non-negative")
-    shape = input._array.shape
+    spread, shape = input.unsqueeze(dim + 1), input._array.shape
     wide = (*shape[: dim + 1], repeats, *shape[dim + 1 :])
     whole = (*shape[:dim], shape[dim] * repeats, *shape[dim + 1 :])
-    return input.unsqueeze(dim + 1).expand(wide).clone().view(whole)
+    return spread.expand(wide).clone(memory_format=contiguous_format).view(whole)
 
 
 def _counted(repeats: Tensor, output_size: int | None) -> Tensor:
@@ -264,13 +265,15 @@ def tril(xp, input, diagonal=0):
             [1., 1.]])
     """
     _check_matrices("tril", input)
-    keep = xp.tri(*input.shape[-2:], diagonal, dtype=bool)
-    return xp.where(keep, input, xp.zeros((), input.dtype))
+    result = xp.zeros(input.shape, input.dtype)
+    xp.copyto(result, input, where=xp.tri(*input.shape[-2:], diagonal, dtype=bool))
+    return result
 
 
 @op(grad={"input": lambda g, diagonal: triu(g, diagonal)}, inplace=True)
 def triu(xp, input, diagonal=0):
     """The elements on and above a diagonal of each matrix, zeros below."""
     _check_matrices("triu", input)
-    drop = xp.tri(*input.shape[-2:], diagonal - 1, dtype=bool)
-    return xp.where(drop, xp.zeros((), input.dtype), input)
+    result = input.copy()
+    xp.copyto(result, 0, where=xp.tri(*input.shape[-2:], diagonal - 1, dtype=bool))
+    return result

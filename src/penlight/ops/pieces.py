@@ -8,6 +8,8 @@ from itertools import accumulate, pairwise
 from typing import Any
 
 from ..core import dtype as dtypes
+from ..core.formats import channels_last
+from ..core.memory import is_laid_out
 from ..core.tensor import Tensor
 from .record import op
 
@@ -34,15 +36,22 @@ def _cat_grad(g: Tensor, tensors_shape: list[tuple[int, ...]], dim: int) -> Sequ
     ]
 
 
+def _row_major(joined: Any) -> Any:
+    """NumPy keeps any order of axes that all parts share; PyTorch only that of images."""
+    if joined.flags.c_contiguous or (joined.ndim == 4 and is_laid_out(joined, channels_last)):
+        return joined
+    return joined.copy()
+
+
 @op(grad={"tensors": _cat_grad}, node="CatBackward0")
 def _cat(xp, tensors, dim):
     solid = [a for a in tensors if not is_void(a.shape)] or tensors
-    return xp.concatenate(solid, dim, dtype=common_np(tensors), casting="unsafe")
+    return _row_major(xp.concatenate(solid, dim, dtype=common_np(tensors), casting="unsafe"))
 
 
 @op(grad={"tensors": lambda g, dim: _unbind(g, dim)}, node="StackBackward0")
 def _stack(xp, tensors, dim):
-    return xp.stack(tensors, dim, dtype=common_np(tensors), casting="unsafe")
+    return _row_major(xp.stack(tensors, dim, dtype=common_np(tensors), casting="unsafe"))
 
 
 def _cut(array: Any, lengths: Sequence[int], dim: int) -> tuple:

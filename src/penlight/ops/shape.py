@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..core import dtype as dtypes
+from ..core.formats import contiguous_format
 from ..core.size import Size
 from ..core.tensor import Tensor, check_dim
 from .arguments import as_dtype, ints, need_tensor
@@ -89,7 +90,7 @@ def reshaped(input: Tensor, size: tuple[int, ...]) -> Tensor:
     try:
         return _view(input, size)
     except RuntimeError:
-        return _unsafe_view(input.clone(), size)
+        return _unsafe_view(input.clone(memory_format=contiguous_format), size)
 
 
 @composite(names="torch.reshape")
