@@ -15,7 +15,15 @@ from ..core import dtype as dtypes
 from ..core.device import namespace
 from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
-from .pool_size import check_places, check_rank, check_window, overhang, per_axis, places
+from .pool_size import (
+    check_line,
+    check_places,
+    check_rank,
+    check_window,
+    overhang,
+    per_axis,
+    places,
+)
 from .record import composite, op
 from .windows import Ints, embed, taps
 
@@ -176,17 +184,33 @@ def _max_pool(
     check_rank(name, input, rank)
     if input.dtype is dtypes.bool_:
         raise NotImplementedError(f"\"{name}\" not implemented for 'Bool'")
-    if rank == 1:  # as in PyTorch a plane of height 1
-        found = _max_pool(
-            2, input.unsqueeze(-2), (1, *kernel), (1, *stride), (0, *padding), (1, *dilation),
-            ceil_mode, return_indices,
-        )  # fmt: skip
-        return tuple(t.squeeze(-2) for t in found) if return_indices else found.squeeze(-2)
     size = tuple(input._array.shape[-rank:])
     count = places(size, kernel, stride, padding, dilation, ceil_mode)
     check_places(input._array.shape, count)
     how = Windows(size, kernel, stride, padding, dilation, count)
     return _pooled(input, how, return_indices)
+
+
+def _max_pool_line(
+    input: Any, kernel_size: Any, stride: Any, padding: Any, dilation: Any, ceil_mode: bool,
+    return_indices: bool,
+) -> Any:  # fmt: skip
+    """One axis: as in PyTorch a plane of height 1."""
+    check_rank("max_pool1d", input, 1)
+    check_line(kernel_size, stride, padding, dilation)
+    kernel = per_axis("max_pool1d", "kernel_size", kernel_size, 1)
+    unsaid = stride is None or stride == []
+    stride = kernel if unsaid else per_axis("max_pool1d", "stride", stride, 1)
+    padding = per_axis("max_pool1d", "padding", padding, 1)
+    dilation = per_axis("max_pool1d", "dilation", dilation, 1)
+    (count,) = places(input.shape[-1:], kernel, stride, padding, dilation, ceil_mode)
+    if count < 1:
+        raise RuntimeError(f"max_pool1d() Invalid computed output size: {count}")
+    found = _max_pool(
+        2, input.unsqueeze(-2), (1, *kernel), (1, *stride), (0, *padding), (1, *dilation),
+        ceil_mode, return_indices,
+    )  # fmt: skip
+    return tuple(t.squeeze(-2) for t in found) if return_indices else found.squeeze(-2)
 
 
 def _pooled(input: Tensor, how: Windows, return_indices: bool) -> Any:
@@ -205,9 +229,8 @@ def _exposed(rank: int, shapes: str) -> Callable:
         input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
         return_indices=False,
     ):  # fmt: skip
-        return _max_pool(
-            rank, input, kernel_size, stride, padding, dilation, ceil_mode, return_indices
-        )
+        arguments = (input, kernel_size, stride, padding, dilation, ceil_mode, return_indices)
+        return _max_pool_line(*arguments) if rank == 1 else _max_pool(rank, *arguments)
 
     pool.__name__ = pool.__qualname__ = f"max_pool{rank}d"
     pool.__doc__ = f"""The maximum of each window of {shapes}.

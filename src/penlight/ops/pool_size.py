@@ -80,6 +80,33 @@ def check_window(kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> N
         )
 
 
+def check_line(kernel: Any, stride: Any, padding: Any, dilation: Any) -> None:
+    """`check_window` in the words that PyTorch has for max_pool1d."""
+    given = {"kernel_size": kernel, "stride": stride, "padding": padding, "dilation": dilation}
+    for name, value in given.items():
+        if hasattr(value, "__len__") and len(value) > 1:
+            none = "None, " if name == "stride" else ""
+            comma = "" if name in ("kernel_size", "dilation") else ","
+            raise RuntimeError(
+                f"max_pool1d() {name} must be {none}an int, list of ints{comma} or tuple of ints "
+                f"of size 1 but got size {len(value)}"
+            )
+        if name == "stride" and (value is None or value == []):
+            continue
+        (number,) = ints("max_pool1d", name, (value,))
+        if name != "padding" and number <= 0:
+            raise RuntimeError(f"max_pool1d() {name} must be greater than zero, but got {number}")
+        if number < 0:
+            raise RuntimeError(f"max_pool1d() padding must be non-negative, but got {number}")
+        if name == "kernel_size":
+            length = number
+        if name == "padding" and number > length // 2:
+            raise RuntimeError(
+                "max_pool1d() padding should be at most half of kernel size, but got "
+                f"padding={number} and kernel_size={length}"
+            )
+
+
 def _named(name: str, values: Ints) -> str:
     letters = "THW"[-len(values) :]
     return " ".join(f"{name}{axis}: {v}" for axis, v in zip(letters, values, strict=True))

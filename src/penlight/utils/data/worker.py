@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...core.random import manual_seed
+from ...core.threads import set_num_threads
 from .dataset import IterableDataset
 from .fetch import fetcher
 from .messages import Answer, End, Failure, Job, WorkerInfo, become_worker
@@ -27,6 +28,7 @@ def work(job: Job, worker_id: int, end: socket, foreign_ends: tuple[socket, ...]
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the loader, which stops us
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not the main program's handler
+    set_num_threads(1)  # the workers are the parallelism
     for foreign in foreign_ends:
         foreign.close()
     try:
