@@ -39,6 +39,13 @@ from .core.formats import (
 from .core.heap import keep_freed_memory as _keep_freed_memory
 from .core.info import finfo, iinfo
 from .core.printing import get_printoptions, set_printoptions
+from .core.settings import (
+    are_deterministic_algorithms_enabled,
+    get_float32_matmul_precision,
+    set_float32_matmul_precision,
+    set_flush_denormal,
+    use_deterministic_algorithms,
+)
 from .core.size import Size
 from .core.tensor import Tensor
 from .ops.record import EXPOSED as _EXPOSED
