@@ -55,6 +55,10 @@ def test_names_resolve_to_penlight():
         exec("from torch.nn import *", space)
         assert space["Linear"] is nn.Linear
 
+        import torch.backends.cudnn as cudnn  # an object of penlight's
+        cudnn.benchmark = True
+        assert penlight.backends.cudnn.benchmark and not cudnn.is_available()
+
         torch.set_default_dtype(torch.float64)
         assert penlight.tensor(1.0).dtype is penlight.float64
         torch.some_hook = 3  # what a program sets is set in penlight

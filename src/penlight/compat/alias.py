@@ -16,12 +16,12 @@ VERSIONS = {"torch": "2.13.0+penlight", "torchvision": "0.28.0+penlight"}
 
 
 class Alias(ModuleType):
-    """A module under torch's name whose attributes are those of penlight's module.
+    """A module under torch's name whose attributes are those of penlight's module or object.
 
     It is a module of its own, so that a missing name can be reported by the name the program knows.
     """
 
-    def __init__(self, name: str, home: ModuleType) -> None:
+    def __init__(self, name: str, home: Any) -> None:
         super().__init__(name, home.__doc__)
         vars(self).update(_home=home, __path__=[])
         if name in VERSIONS:
@@ -56,10 +56,10 @@ class Alias(ModuleType):
         return sorted({*dir(self._home), *vars(self)})
 
     def __repr__(self) -> str:
-        return f"<module {self.__name__!r}: {self._home.__name__} in its place>"
+        return f"<module {self.__name__!r}: penlight's in its place>"
 
 
-def _public(module: ModuleType) -> list[str]:
+def _public(module: Any) -> list[str]:
     return [name for name in dir(module) if not name.startswith("_")]
 
 
@@ -74,6 +74,17 @@ def _torch_name(module: ModuleType) -> str | None:
         if name == home or name.startswith(home + "."):
             return alias + name[len(home) :]
     return None
+
+
+def _object_in_place(name: str) -> Any:
+    """What stands in penlight for a module of torch's that is none here, as backends.cudnn."""
+    parent, _, last = name.rpartition(".")
+    found = getattr(import_module(parent), last, None) if parent else None
+    if found is None or callable(found):
+        raise ImportError(
+            f"cannot import {last!r} from {parent!r}: penlight lacks {name}", name=name
+        ) from None
+    return found
 
 
 class Finder(MetaPathFinder, Loader):
@@ -95,11 +106,7 @@ class Finder(MetaPathFinder, Loader):
             # another module that penlight's own needs may be what is missing
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                 raise
-            parent, _, last = spec.name.rpartition(".")
-            raise ImportError(
-                f"cannot import {last!r} from {parent!r}: penlight lacks {spec.name}",
-                name=spec.name,
-            ) from None
+            home = _object_in_place(spec.name)
         return Alias(spec.name, home)
 
     def exec_module(self, module: ModuleType) -> None:
