@@ -426,7 +426,7 @@ def in_place(
     temporary; it says whether it did. A record whose meaning is a named array function has that by
     nature.
     """
-    if direct is None and record is not None and record.ufunc is not None:
+    if direct is None and record is not None and record.ufunc is not None and not record.check:
         direct = _direct(record.ufunc)
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
@@ -808,6 +808,7 @@ def binary(
         ufunc=_ufunc(meaning),
         grad=None if grad is None else dict(zip(("input", "other"), grad)),
         names=(tuple(names.split()) or exposure(name)) + tuple(also.split()),
+        check=check,
     )  # fmt: skip
     floats = dtype == to_float
 
