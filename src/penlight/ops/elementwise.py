@@ -195,7 +195,10 @@ atan = unary(
 )  # fmt: skip
 sinh = unary("sinh", "Hyperbolic sine", "sinh", lambda g, x: g * bar(cosh(x)), dtype=to_float)
 cosh = unary("cosh", "Hyperbolic cosine", "cosh", lambda g, x: g * bar(sinh(x)), dtype=to_float)
-tanh = unary("tanh", "Hyperbolic tangent", "tanh", lambda g, y: g * bar(1 - y * y), dtype=to_float)
+tanh = unary(
+    "tanh", "Hyperbolic tangent", "tanh", lambda g, y: g * bar(1 - y * y),
+    dtype=to_float, also="nn.functional.tanh",
+)  # fmt: skip
 asinh = unary(
     "asinh", "Area hyperbolic sine", "arcsinh", lambda g, x: g * bar(rsqrt(1 + x * x)),
     dtype=to_float, also="torch.arcsinh Tensor.arcsinh",
@@ -212,7 +215,8 @@ atanh = unary(
 
 sigmoid = unary(
     "sigmoid", "1 / (1 + e⁻ˣ)", lambda xp, x: xp.reciprocal(1 + xp.exp(-x)),
-    lambda g, y: g * bar((1 - y) * y), dtype=to_float, also="special.expit",
+    lambda g, y: g * bar((1 - y) * y), dtype=to_float,
+    also="special.expit nn.functional.sigmoid",
 )  # fmt: skip
 
 
