@@ -63,6 +63,8 @@ T.istft(T.stft(v, 8, 2, 6, w, return_complex=True), 8, 2, 6, w, length=35) | v
 T.istft(T.stft(v, 8, return_complex=True, normalized=True), 8, normalized=True, length=50) | v
 T.istft(T.stft(v, 8, return_complex=True, onesided=False), 8, onesided=False) | v
 T.istft(T.stft(z, 8, return_complex=True), 8, onesided=False, return_complex=True) | z
+T.istft(T.stft(z, 8, return_complex=True), 8, return_complex=True) | z
+T.istft(T.stft(z, 8, return_complex=True), 8)                | z
 T.istft(T.stft(v, 8, center=False, return_complex=True), 8, center=False) | v
 T.istft(T.stft(v.reshape(2, -1), 8, return_complex=True), 8, window=T.ones(8).double()) | v
 """

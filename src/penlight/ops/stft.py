@@ -120,7 +120,8 @@ def istft(
 ):  # fmt: skip
     """The signal whose `stft` is nearest to the given: (F, L) or (B, F, L) -> (T,) or (B, T).
 
-    The windowed frames are added up and divided by the sum of the squared windows.
+    The windowed frames are added up and divided by the sum of the squared windows. `onesided`
+    spectra have N / 2 + 1 frequencies; the default takes those with N for whole ones.
     """
     if not input.dtype.is_complex:
         raise RuntimeError(
@@ -134,20 +135,20 @@ def istft(
         n_fft=n_fft, hop_length=hop, win_length=width, center=center, normalized=normalized,
         onesided=onesided, length=length, return_complex=return_complex,
     )  # fmt: skip
+    if onesided is None and input._array.ndim >= 2:
+        onesided = input._array.shape[-2] != n_fft
     _check_istft(call, input, n_fft, hop, width, window, onesided)
-    if onesided is not False and (
-        return_complex or (window is not None and window.dtype.is_complex)
-    ):
+    if onesided and (return_complex or (window is not None and window.dtype.is_complex)):
         raise RuntimeError("Cannot have onesided output if window or input is complex")
     taper = _padded_window(window, width, n_fft, input)
     frames = input.mT  # (*, L, N)
     norm = "ortho" if normalized else None
     if return_complex:
         frames = ifft(frames, norm=norm)
-    elif onesided is False:
-        frames = ifft(frames, norm=norm).real
-    else:
+    elif onesided:
         frames = irfft(frames, n_fft, norm=norm)
+    else:
+        frames = ifft(frames, norm=norm).real
     signal = _added_up(frames * taper, hop)
     weight = _added_up((taper * taper).expand(frames._array.shape[-2:]), hop)
     start = n_fft // 2 if center else 0
@@ -172,12 +173,12 @@ def _check_istft(
         problem = "input tensor cannot be empty."
     elif len(shape) not in (2, 3):
         problem = f"expected a tensor with 3 or 4 dimensions, but got {len(shape) + 1}"
-    elif onesided is not False and shape[-2] != n_fft // 2 + 1:
+    elif onesided and shape[-2] != n_fft // 2 + 1:
         problem = (
             "expected the frequency dimension (3rd to the last) of the input tensor to match "
             f"n_fft / 2 + 1 when onesided=True, but got {shape[-2]}"
         )
-    elif onesided is False and shape[-2] != n_fft:
+    elif not onesided and shape[-2] != n_fft:
         problem = (
             "expected the frequency dimension (3rd to the last) of the input tensor to match "
             f"n_fft when onesided=False, but got {shape[-2]}"
