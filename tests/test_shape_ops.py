@@ -326,6 +326,7 @@ T.tril(v)
 T.tril(c)
 T.tril(m, 1)
 T.triu(m, -1)
+[f(m.to(k), 1) for f in (T.tril, T.triu) for k in (T.bool, T.int8, T.bfloat16, T.complex64)]
 x.tril().shape
 m.clone().tril_()
 T.diag(x)

@@ -275,5 +275,6 @@ def triu(xp, input, diagonal=0):
     """The elements on and above a diagonal of each matrix, zeros below."""
     _check_matrices("triu", input)
     result = input.copy()
-    xp.copyto(result, 0, where=xp.tri(*input.shape[-2:], diagonal - 1, dtype=bool))
+    drop = xp.tri(*input.shape[-2:], diagonal - 1, dtype=bool)
+    xp.copyto(result, xp.zeros((), input.dtype), where=drop)
     return result
