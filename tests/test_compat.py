@@ -59,6 +59,9 @@ def test_names_resolve_to_penlight():
         cudnn.benchmark = True
         assert penlight.backends.cudnn.benchmark and not cudnn.is_available()
 
+        assert not torch.accelerator.is_available() and torch.accelerator.device_count() == 0
+        assert torch.accelerator.current_accelerator() is None
+
         torch.set_default_dtype(torch.float64)
         assert penlight.tensor(1.0).dtype is penlight.float64
         torch.some_hook = 3  # what a program sets is set in penlight
