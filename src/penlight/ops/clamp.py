@@ -98,7 +98,8 @@ def _one_sided(name: str, lower: bool) -> Any:
     def meaning(xp: Any, input: Any, bound: Any, dtype: np.dtype) -> Any:
         if dtype.kind == COMPLEX and isinstance(bound, np.ndarray):
             raise unsupported("maximum_cpu" if lower else "minimum_cpu", input.astype(dtype))
-        return _bounded(xp, input, *((bound, None) if lower else (None, bound)), dtype)
+        low, high = (bound, None) if lower else (None, bound)
+        return _bounded(xp, input, low, high, dtype)
 
     def inside(g: Tensor, x: Tensor, bound: Any) -> Tensor:
         return g.masked_fill(~(x >= bound if lower else x <= bound), 0)

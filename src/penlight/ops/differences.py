@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ..core import dtype as dtypes
@@ -161,7 +160,7 @@ def gradient(
     input: Tensor,
     *,
     spacing: Any = None,
-    dim: int | Sequence[int] | None = None,
+    dim: int | tuple[int, ...] | list[int] | None = None,
     edge_order: int = 1,
 ) -> tuple[Tensor, ...]:
     """Slopes of sampled values along axes, one tensor per axis, exact to second order inside.

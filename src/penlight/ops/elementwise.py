@@ -76,7 +76,7 @@ def positive(input: Tensor) -> Tensor:
 
 
 abs = unary(
-    "abs", "|x|", only("iufcV", "abs_cpu", "abs"), lambda g, x: g * sgn(x),
+    "abs", "|x|", only("iufcV", "abs_cpu", "abs"), lambda g, x: g * x.sgn(),
     names="torch.abs Tensor.abs torch.absolute Tensor.absolute",
 )  # fmt: skip
 
@@ -178,8 +178,8 @@ def square(input: Tensor) -> Tensor:
 
 # ---------------------------------------------------------------- angles and hyperbolas
 
-sin = unary("sin", "Sine", "sin", lambda g, x: g * bar(cos(x)), dtype=to_float)
-cos = unary("cos", "Cosine", "cos", lambda g, x: -g * bar(sin(x)), dtype=to_float)
+sin = unary("sin", "Sine", "sin", lambda g, x: g * bar(x.cos()), dtype=to_float)
+cos = unary("cos", "Cosine", "cos", lambda g, x: -g * bar(x.sin()), dtype=to_float)
 tan = unary("tan", "Tangent", "tan", lambda g, y: g * bar(1 + y * y), dtype=to_float)
 asin = unary(
     "asin", "Arc sine", "arcsin", lambda g, x: g * bar(rsqrt(1 - x * x)),
@@ -193,8 +193,8 @@ atan = unary(
     "atan", "Arc tangent", "arctan", lambda g, x: g / bar(1 + x * x),
     dtype=to_float, also="torch.arctan Tensor.arctan",
 )  # fmt: skip
-sinh = unary("sinh", "Hyperbolic sine", "sinh", lambda g, x: g * bar(cosh(x)), dtype=to_float)
-cosh = unary("cosh", "Hyperbolic cosine", "cosh", lambda g, x: g * bar(sinh(x)), dtype=to_float)
+sinh = unary("sinh", "Hyperbolic sine", "sinh", lambda g, x: g * bar(x.cosh()), dtype=to_float)
+cosh = unary("cosh", "Hyperbolic cosine", "cosh", lambda g, x: g * bar(x.sinh()), dtype=to_float)
 tanh = unary(
     "tanh", "Hyperbolic tangent", "tanh", lambda g, y: g * bar(1 - y * y),
     dtype=to_float, also="nn.functional.tanh",

@@ -70,7 +70,7 @@ def _exponent_slope(g: Tensor, a: Operand, b: Tensor, y: Tensor) -> Tensor:
         return (g * bar(y * log(a))).masked_fill((a == 0) & ~(b.real < 0), 0)
     if a == 0:
         return (g * y * -math.inf).masked_fill(~(b.real < 0), 0)
-    if y._array.dtype.kind == COMPLEX:
+    if isinstance(a, complex) or y._array.dtype.kind == COMPLEX:
         return g * bar(y * cmath.log(a))
     return g * y * (math.log(a) if a > 0 else math.nan)
 

@@ -58,7 +58,7 @@ def _cumprod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     if modes.grad:
         return _cumprod_recurrence(g, bar(x), dim)
     slope = _backwards_sum(g * bar(y), dim) / bar(x)
-    zero = x == 0
+    zero: Any = x == 0
     zeros = zero.cumsum(dim)
     first = zero & (zeros == 1)
     without = x.masked_fill(first, 1).cumprod(dim)

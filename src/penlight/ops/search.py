@@ -70,13 +70,13 @@ def searchsorted(
     if sorter is not None:
         rows = np.take_along_axis(rows, sorter._array, -1)
     values = np.asarray(input._array if isinstance(input, Tensor) else input)
-    side = "right" if right or side == "right" else "left"
+    place: Any = "right" if right or side == "right" else "left"
     if rows.ndim == 1:
-        found = np.searchsorted(rows, values, side)
+        found = np.searchsorted(rows, values, place)
     else:
         found = np.empty(values.shape, np.int64)
         for index in np.ndindex(rows.shape[:-1]):
-            found[index] = np.searchsorted(rows[index], values[index], side)
+            found[index] = np.searchsorted(rows[index], values[index], place)
     return wrap(np.asarray(found, np.int32 if out_int32 else np.int64))
 
 

@@ -78,7 +78,7 @@ log_ndtr = _special(
 # ---------------------------------------------------------------- gamma function
 
 lgamma = _special(
-    "lgamma", "log |Γ(x)|", gamma.lgamma, lambda g, x: g * digamma(x),
+    "lgamma", "log |Γ(x)|", gamma.lgamma, lambda g, x: g * x.digamma(),
     "torch.lgamma Tensor.lgamma special.gammaln",
 )  # fmt: skip
 digamma = _special(
@@ -140,9 +140,15 @@ igammac = binary(
     (no_derivative("igammac"), lambda g, a, b: -g * _gamma_density(a, b)),
     also="special.gammaincc", check=need_tensors("igammac"),
 )  # fmt: skip
+
+
+def _zeta_slope(g: Tensor, a: Operand, b: Operand) -> Tensor:
+    return g * -a * zeta(a + 1, b)
+
+
 zeta = binary(
     "zeta", "Hurwitz's zeta function Σ 1/(k + b)ᵃ", _real("zeta", gamma.zeta),
-    (no_derivative("special_zeta"), lambda g, a, b: g * -a * zeta(a + 1, b)),
+    (no_derivative("special_zeta"), lambda g, a, b: _zeta_slope(g, a, b)),
     dtype=to_float, names="special.zeta", node="SpecialZetaBackward0",
 )  # fmt: skip
 
@@ -155,13 +161,19 @@ def _over(y: Tensor, x: Tensor) -> Tensor:
     return (y / x.masked_fill(zero, 1)).masked_fill(zero, 0.5)
 
 
+def _i0_slope(g: Tensor, x: Tensor) -> Tensor:
+    return g * i1(x)
+
+
+def _i0e_slope(g: Tensor, x: Tensor, y: Tensor) -> Tensor:
+    return g * (i1e(x) - sgn(x) * y)
+
+
 i0 = _special(
-    "i0", "The modified Bessel function I₀", bessel.i0, lambda g, x: g * i1(x),
+    "i0", "The modified Bessel function I₀", bessel.i0, lambda g, x: _i0_slope(g, x),
     "torch.i0 Tensor.i0 special.i0",
 )  # fmt: skip
-i0e = _special(
-    "special_i0e", "e^(-|x|) I₀(x)", bessel.i0e, lambda g, x, y: g * (i1e(x) - sgn(x) * y)
-)
+i0e = _special("special_i0e", "e^(-|x|) I₀(x)", bessel.i0e, lambda g, x, y: _i0e_slope(g, x, y))
 i1 = _special(
     "special_i1", "The modified Bessel function I₁", bessel.i1,
     lambda g, x, y: g * (i0(x) - _over(y, x)),
@@ -178,7 +190,7 @@ for _name, _meaning in {
     "modified_bessel_k1": bessel.k1, "scaled_modified_bessel_k0": bessel.k0e,
     "scaled_modified_bessel_k1": bessel.k1e, "spherical_bessel_j0": bessel.spherical_j0,
 }.items():  # fmt: skip
-    _special(f"special_{_name}", _meaning.__doc__, _meaning)
+    _special(f"special_{_name}", _meaning.__doc__ or "", _meaning)
 
 # ---------------------------------------------------------------- orthogonal polynomials
 

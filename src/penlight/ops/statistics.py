@@ -186,7 +186,7 @@ def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> tup
     if fweights is None and aweights is None:
         return None, None
     if fweights is None or aweights is None:
-        weights = fweights if aweights is None else aweights
+        weights: Any = fweights if aweights is None else aweights
     else:
         weights = fweights * aweights
     return weights, weights.sum()
