@@ -143,12 +143,8 @@ def istft(
     taper = _padded_window(window, width, n_fft, input)
     frames = input.mT  # (*, L, N)
     norm = "ortho" if normalized else None
-    if return_complex:
-        frames = ifft(frames, norm=norm)
-    elif onesided:
-        frames = irfft(frames, n_fft, norm=norm)
-    else:
-        frames = ifft(frames, norm=norm).real
+    # for a real signal the second half of a whole spectrum says nothing new
+    frames = ifft(frames, norm=norm) if return_complex else irfft(frames, n_fft, norm=norm)
     signal = _added_up(frames * taper, hop)
     weight = _added_up((taper * taper).expand(frames._array.shape[-2:]), hop)
     start = n_fft // 2 if center else 0
