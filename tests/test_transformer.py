@@ -121,6 +121,18 @@ def test_scaled_dot_product_attention(name):
     same(program, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_against_finite_differences(masked):
+    shapes = [(2, 3, 4), (2, 5, 4), (2, 5, 3)] + ([(3, 5)] if masked else [])
+    inputs = [values(penlight, *s, seed=i).double().requires_grad_() for i, s in enumerate(shapes)]
+
+    def call(q, k, v, bias=None):
+        return penlight._attention(q, k, v, bias, 0.5)
+
+    assert penlight.autograd.gradcheck(call, inputs)
+    assert penlight.autograd.gradgradcheck(call, inputs)
+
+
 def test_grouped_queries():
     def program(T):
         q, k = values(T, 1, 4, L, 2), values(T, 1, 2, S, 2, seed=1)

@@ -7,15 +7,62 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import NamedTuple
 
 from ..core import dtype as dtypes
-from ..core.tensor import Tensor
+from ..core.tape import modes
+from ..core.tensor import Tensor, wrap
 from .creation import ones, zeros
 from .dropout import dropout
 from .join import cat
 from .matmul import linear
 from .padding import pad
-from .record import composite
+from .record import composite, op
+from .rectifier import wide
+
+
+class Attended(NamedTuple):
+    """What the queries gather, and by which weights."""
+
+    output: Tensor
+    weights: Tensor
+
+
+def _slopes(g, gw, weights, query, key, value, scale):
+    """Gradients of query, key, value and bias, on arrays or tensors.
+
+    weights = softmax(scores), output = weights value: g and gw are the gradients of both.
+    """
+    gw = gw + g @ value.mT
+    gs = weights * (gw - (gw * weights).sum(-1, keepdims=True))  # of the scores
+    return (gs @ key) * scale, (gs.mT @ query) * scale, weights.mT @ g, gs
+
+
+def _attention_gradient(g, query, key, value, scale, y):
+    if modes.grad:  # to be differentiated again
+        return _slopes(*g, y[1], query, key, value, scale)
+    arrays = [wide(t._array, "attention") for t in (*g, y[1], query, key, value)]
+    return tuple(wrap(a) for a in _slopes(*arrays, scale))
+
+
+@op(
+    grad=_attention_gradient,
+    inputs=("query", "key", "value", "bias"),
+    names="torch._attention",
+    node="ScaledDotProductFlashAttentionForCpuBackward0",
+    result=Attended,
+)
+def _attention(xp, query, key, value, bias, scale):
+    """softmax(q kᵀ · scale + bias) v; a query whose bias is -inf everywhere gathers zeros."""
+    q, k, v = (wide(t, "attention") for t in (query, key, value))
+    scores = (q * q.dtype.type(scale)) @ k.mT  # (*, L, S)
+    if bias is not None:
+        scores = scores + bias
+    top = scores.max(-1, keepdims=True, initial=-math.inf)
+    weights = xp.exp(scores - xp.where(xp.isneginf(top), 0, top))
+    total = weights.sum(-1, keepdims=True)
+    weights /= xp.where(total == 0, 1, total)
+    return (weights @ v).astype(query.dtype), weights.astype(query.dtype)
 
 
 @composite(names="nn.functional.scaled_dot_product_attention")
@@ -44,29 +91,22 @@ def scaled_dot_product_attention(
         key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
         value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
     scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
-    scores = (query * scale) @ key.transpose(-2, -1)  # (*, H, L, S)
-    masks = [] if attn_mask is None else [attn_mask]
+    bias = _as_bias(attn_mask, query.dtype)
     if is_causal:
-        masks.append(ones(*scores.shape[-2:], dtype=dtypes.bool_).tril())
-    weights = _masked_softmax(scores, masks)
+        future = ones(query.size(-2), key.size(-2), dtype=dtypes.bool_).triu(1)
+        unmasked = zeros(*future.shape, dtype=query.dtype) if bias is None else bias
+        bias = unmasked.masked_fill(future, -math.inf)
+    attended = _attention(query, key, value, bias, scale)
     if dropout_p > 0.0:
-        weights = dropout(weights, dropout_p)
-    return weights @ value
+        return dropout(attended.weights, dropout_p) @ value
+    return attended.output
 
 
-def _masked_softmax(scores: Tensor, masks: list[Tensor]) -> Tensor:
-    """softmax over the keys; a query that sees none gets zeros."""
-    for mask in masks:
-        if mask.dtype is dtypes.bool_:
-            scores = scores.masked_fill(~mask, -math.inf)
-        else:
-            scores = scores + mask
-    weights = scores.softmax(-1)
-    if masks:
-        blind = scores.isneginf().all(-1, keepdim=True)
-        if blind.any():
-            weights = weights.masked_fill(blind, 0.0)
-    return weights
+def _as_bias(mask: Tensor | None, dtype: dtypes.dtype) -> Tensor | None:
+    """What a mask adds to the scores; a bool mask is True where a key may be seen."""
+    if mask is None or mask.dtype is not dtypes.bool_:
+        return mask
+    return zeros(*mask.shape, dtype=dtype).masked_fill(~mask, -math.inf)
 
 
 def canonical_mask(
@@ -185,12 +225,11 @@ def _attend(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, batch: int
 ) -> tuple[Tensor, Tensor]:
     """What is gathered (B H, L, e), and the weights (B, H, L, S) for the caller to see."""
-    q = q * math.sqrt(1.0 / q.size(-1))
-    scores = q.bmm(k.transpose(-2, -1))
-    weights = (scores if mask is None else scores + mask).softmax(-1)
+    output, weights = _attention(q, k, v, mask, 1 / math.sqrt(q.size(-1)))
     if p > 0.0:
         weights = dropout(weights, p)
-    return weights.bmm(v), weights.view(batch, -1, q.size(1), k.size(1))
+        output = weights.bmm(v)
+    return output, weights.view(batch, -1, q.size(1), k.size(1))
 
 
 def _attend_unseen(
