@@ -317,6 +317,15 @@ class TestRun:
         assert mine.returncode == pythons.returncode == 1
         expected = pythons.stderr.replace(str(folder / "program.py"), "program.py")
         assert mine.stderr == expected
+        (folder / "program.py").write_text("from torch import no_such_thing\n")
+        done = penlight_run("program.py", cwd=folder)
+        assert done.stderr.splitlines() == [
+            "Traceback (most recent call last):",
+            '  File "program.py", line 1, in <module>',
+            "    from torch import no_such_thing",
+            "ImportError: cannot import 'no_such_thing' from 'torch': "
+            "penlight lacks torch.no_such_thing",
+        ]
         (folder / "program.py").write_text("x = (\n")
         done = penlight_run("program.py", cwd=folder)
         assert done.returncode == 1 and done.stderr.startswith('  File "program.py", line 1\n')

@@ -1,4 +1,4 @@
-"""The names of torch.accelerator: the machine's GPU, whatever its make. penlight has none so far."""
+"""The names of torch.accelerator: the machine's GPU of any make. penlight has none so far."""
 
 from __future__ import annotations
 

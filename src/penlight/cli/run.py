@@ -63,10 +63,19 @@ def _report(error: BaseException) -> None:
 
 
 def _from_program(step: TracebackType | None) -> TracebackType | None:
-    """The traceback without the frames of this page."""
-    while step is not None and step.tb_frame.f_code.co_filename == __file__:
+    """The traceback without the frames of this page and of the import of torch's names."""
+    while step is not None and _file(step) == __file__:
         step = step.tb_next
+    last = step
+    while last is not None:
+        if last.tb_next is not None and _file(last.tb_next) == compat.alias.__file__:
+            last.tb_next = None
+        last = last.tb_next
     return step
+
+
+def _file(step: TracebackType) -> str:
+    return step.tb_frame.f_code.co_filename
 
 
 def read_cells(notebook: Path) -> Iterator[tuple[str, str]]:

@@ -67,6 +67,9 @@ class Node:
             self.notes = {}
         return self.notes.setdefault(key, value)
 
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
     def name(self) -> str:
         """The name `grad_fn` prints."""
         return type(self).__name__
