@@ -9,8 +9,9 @@ import math
 from typing import Any
 
 from ..core.tensor import Tensor, check_dim
+from .elementwise import sigmoid, tanh
 from .join import cat
-from .record import composite, in_place, op
+from .record import composite, expose, in_place, op
 from .rectifier import below, wide
 from .special_math.error import erf
 
@@ -85,6 +86,10 @@ def celu_(input: Tensor, alpha: float = 1.0) -> Tensor:
 
 
 # ---------------------------------------------------------------- smooth
+
+
+expose(sigmoid, "nn.functional.sigmoid")
+expose(tanh, "nn.functional.tanh")
 
 
 def _sigmoid(xp: Any, x: Any) -> Any:

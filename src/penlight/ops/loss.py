@@ -23,8 +23,8 @@ def reduction_of(
 ) -> str:
     """The reduction meant, checked; the two old flags come before it.
 
-    >>> reduction_of("sum"), reduction_of("mean", reduce=False)
-    ('sum', 'none')
+    >>> reduction_of("sum")
+    'sum'
     """
     if size_average is not None or reduce is not None:
         whole = reduce is None or reduce
