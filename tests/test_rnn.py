@@ -229,6 +229,7 @@ ERRORS = [
     lambda T: T.nn.LSTM(D, H)(T.ones(T_, B, D), (T.ones(1, B, H), T.ones(1, B, 1))),
     lambda T: T.nn.LSTM(D, H)(T.ones(T_, B, D), (T.ones(1, H), T.ones(1, H))),
     lambda T: T.nn.LSTM(D, H)(T.ones(T_, D), (T.ones(1, B, H), T.ones(1, B, H))),
+    lambda T: T.nn.LSTM(D, H)(T.ones(0, B, D)),
     lambda T: T.nn.GRUCell(D, H)(T.ones(1, 2, 3)),
     lambda T: T.nn.GRUCell(D, H)(T.ones(D), T.ones(1, 1, H)),
     lambda T: T.nn.GRUCell(D, H)(T.ones(B, D), T.ones(B + 1, H)),

@@ -16,6 +16,7 @@ from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
 from .dropout import dropout
 from .join import cat
+from .lstm import lstm_sequence
 from .matmul import linear
 from .record import composite, op
 
@@ -244,6 +245,17 @@ def _backwards(step: Callable, gates: Sequence[Tensor], state: State) -> tuple[l
     return outputs[::-1], state
 
 
+def _whole_lstm(
+    gates: Tensor, w_hh: Tensor, state: State, time: int, backwards: bool
+) -> tuple[Tensor, State]:
+    """An LSTM over sequences of one length, without a step per time on the tape."""
+    gates = gates.view(time, -1, gates.size(1))
+    hidden, cell, _ = lstm_sequence(gates.flip(0) if backwards else gates, w_hh, *state)
+    last = hidden[-1], cell[-1]
+    hidden = hidden.flip(0) if backwards else hidden
+    return hidden.reshape(-1, hidden.size(2)), last
+
+
 def recurrent(
     mode: str,
     data: Tensor,
@@ -261,6 +273,8 @@ def recurrent(
     `hx` holds (L, B, H) per state, a row for each layer and direction; `params` the weights in the
     same order: w_ih, w_hh, then b_ih, b_hh, then w_hr.
     """
+    if not batch_sizes:
+        raise RuntimeError("Expected sequence length to be larger than 0 in RNN")
     directions = 2 if bidirectional else 1
     count = len(params) // (num_layers * directions)
     last: list[State] = []
@@ -272,10 +286,15 @@ def recurrent(
             b_ih, b_hh = rest[:2] if has_biases else (None, None)
             w_hr = rest[-1] if len(rest) % 2 else None
             bias, step = STEPS[mode]((w_hh, b_ih, b_hh, w_hr))
-            gates = linear(data, w_ih, bias).split(batch_sizes)
-            walk = _backwards if direction else _forwards
-            steps, state = walk(step, gates, tuple(part[row] for part in hx))
-            outputs.append(cat(steps))
+            gates = linear(data, w_ih, bias)
+            state = tuple(part[row] for part in hx)
+            if mode == "LSTM" and w_hr is None and len(set(batch_sizes)) == 1:
+                output, state = _whole_lstm(gates, w_hh, state, len(batch_sizes), direction == 1)
+            else:
+                walk = _backwards if direction else _forwards
+                steps, state = walk(step, gates.split(batch_sizes), state)
+                output = cat(steps)
+            outputs.append(output)
             last.append(state)
         data = cat(outputs, -1) if bidirectional else outputs[0]
         if train and dropout_p > 0.0 and layer < num_layers - 1:

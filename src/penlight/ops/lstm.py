@@ -1,0 +1,88 @@
+"""An LSTM over sequences of equal length, as one op: the loop over time runs on arrays.
+
+Letters: T time, B batch, H hidden size. With gates (i, f, n, o) = pₜ + W hₜ₋₁, where i, f and o go
+through the sigmoid σ and n through tanh:  cₜ = f cₜ₋₁ + i n,  hₜ = o tanh(cₜ).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..core.tape import modes
+from ..core.tensor import Tensor, wrap
+from .join import cat, stack
+from .record import op
+
+
+class LstmSequence(NamedTuple):
+    """Per step: the hidden state (T, B, H), the cell (T, B, H), the squashed gates (T, B, 4 H)."""
+
+    hidden: Tensor
+    cell: Tensor
+    gates: Tensor
+
+
+def _join_arrays(parts: list) -> Any:
+    return np.concatenate(parts, -1)
+
+
+def _join_tensors(parts: list) -> Tensor:
+    return cat(parts, -1)
+
+
+def _back(gh, gc, gs, w, h0, c0, hidden, cell, gates, join):
+    """Back through time, on arrays or tensors: gradients of the gates per step, of h0 and of c0."""
+    steps, size = len(hidden), w.shape[1]
+    found: list = [None] * steps
+    dh, dc = 0, 0  # what comes from the step after
+    for t in range(steps - 1, -1, -1):
+        i, f, n, o = (gates[t][..., k * size : (k + 1) * size] for k in range(4))
+        before = cell[t - 1] if t else c0
+        squashed = cell[t].tanh() if isinstance(cell, Tensor) else np.tanh(cell[t])
+        dh = dh + gh[t]
+        dc = dc + gc[t] + dh * o * (1 - squashed * squashed)
+        slopes = join([dc * n, dc * before, dc * i, dh * squashed]) + gs[t]
+        bend = join([i * (1 - i), f * (1 - f), 1 - n * n, o * (1 - o)])
+        found[t] = slopes * bend
+        dh, dc = found[t] @ w, dc * f
+    return found, dh, dc
+
+
+def _sequence_gradient(g, w, h0, c0, y):
+    steps, batch, size = y[0].shape
+    if modes.grad:  # to be differentiated again
+        found, dh, dc = _back(*g, w, h0, c0, *y, _join_tensors)
+        flat = cat(found)
+        before = cat([h0, y[0][:-1].reshape(-1, size)])
+        return stack(found), flat.mT @ before, dh, dc
+    arrays = [t._array for t in (*g, w, h0, c0, *y)]
+    found, dh, dc = _back(*arrays, _join_arrays)
+    flat = np.concatenate(found)
+    before = np.concatenate([h0._array, y[0]._array[:-1].reshape(-1, size)])
+    return wrap(flat.reshape(steps, batch, -1)), wrap(flat.T @ before), wrap(dh), wrap(dc)
+
+
+@op(
+    grad=_sequence_gradient,
+    inputs=("p", "w", "h0", "c0"),
+    names="torch._lstm_sequence",
+    result=LstmSequence,
+)
+def lstm_sequence(xp, p, w, h0, c0):
+    """All steps: p (T, B, 4 H) is what the input says to the gates; W (4 H, H), h₀, c₀ (B, H)."""
+    steps, batch, width = p.shape
+    size = width // 4
+    hidden, cell = (xp.empty((steps, batch, size), p.dtype) for _ in range(2))
+    gates = xp.empty_like(p)
+    h, c, turned = h0, c0, xp.ascontiguousarray(w.T)
+    middle = slice(2 * size, 3 * size)
+    for t in range(steps):
+        a = p[t] + h @ turned
+        gates[t] = 1 / (1 + xp.exp(-a))
+        gates[t, :, middle] = xp.tanh(a[:, middle])
+        i, f, n, o = (gates[t, :, k * size : (k + 1) * size] for k in range(4))
+        c = cell[t] = f * c + i * n
+        h = hidden[t] = o * xp.tanh(c)
+    return hidden, cell, gates
