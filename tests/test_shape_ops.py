@@ -675,6 +675,9 @@ def test_chains_of_views_lie_in_memory_as_in_pytorch(shape, steps):
             except (RuntimeError, IndexError) as error:
                 seen.append((type(error), str(error)))
                 break
+            if x.dim() == 4 and step.startswith("T.cat"):
+                # of images with one pixel PyTorch guesses an order of axes; penlight does not
+                x = x.clone(memory_format=t.contiguous_format)
             strides = [s for s, n in zip(x.stride(), x.shape, strict=True) if n > 1]
             seen.append((x.tolist(), strides if x.numel() else None, x.storage_offset()))
         outcomes.append(seen)

@@ -36,22 +36,24 @@ def _cat_grad(g: Tensor, tensors_shape: list[tuple[int, ...]], dim: int) -> Sequ
     ]
 
 
-def _row_major(joined: Any) -> Any:
-    """NumPy keeps any order of axes that all parts share; PyTorch only that of images."""
-    if joined.flags.c_contiguous or (joined.ndim == 4 and is_laid_out(joined, channels_last)):
-        return joined
-    return joined.copy()
+def _is_image_last(array: Any) -> bool:
+    """Whether an array (N, C, H, W) surely has its channels last in memory."""
+    if array.ndim != 4 or array.shape[1] < 2 or array.shape[2] * array.shape[3] < 2:
+        return False
+    return is_laid_out(array, channels_last)
 
 
 @op(grad={"tensors": _cat_grad}, node="CatBackward0")
 def _cat(xp, tensors, dim):
     solid = [a for a in tensors if not is_void(a.shape)] or tensors
-    return _row_major(xp.concatenate(solid, dim, dtype=common_np(tensors), casting="unsafe"))
+    joined = xp.concatenate(solid, dim, dtype=common_np(tensors), casting="unsafe")
+    # NumPy keeps any order of axes that all parts share; PyTorch only that of images.
+    return joined if all(map(_is_image_last, solid)) else xp.ascontiguousarray(joined)
 
 
 @op(grad={"tensors": lambda g, dim: _unbind(g, dim)}, node="StackBackward0")
 def _stack(xp, tensors, dim):
-    return _row_major(xp.stack(tensors, dim, dtype=common_np(tensors), casting="unsafe"))
+    return xp.ascontiguousarray(xp.stack(tensors, dim, dtype=common_np(tensors), casting="unsafe"))
 
 
 def _cut(array: Any, lengths: Sequence[int], dim: int) -> tuple:
