@@ -3,12 +3,14 @@
 import random
 from collections import OrderedDict, namedtuple
 
+import nbformat
 import numpy as np
 import pytest
 import torch
 import torch.utils.data as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nbclient import NotebookClient
 
 import penlight
 from penlight.utils import data
@@ -318,3 +320,24 @@ def test_random_state_of_python_is_left_alone():
     state = random.getstate()
     list(data.DataLoader(range(3), shuffle=True))
     assert random.getstate() == state
+
+
+CELL = """
+import penlight as torch
+from penlight.utils.data import DataLoader, Dataset
+
+class Squares(Dataset):
+    def __getitem__(self, i):
+        return torch.full((50, 50), i * i)
+    def __len__(self):
+        return 6
+
+print(sum(batch[0, 0, 0].item() for batch in DataLoader(Squares(), num_workers=2)))
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of jupyter_client
+def test_workers_in_a_notebook():
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
+    NotebookClient(book, timeout=60, kernel_name="python3").execute()
+    assert book.cells[0].outputs[0].text == "55\n"

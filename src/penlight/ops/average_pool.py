@@ -6,6 +6,7 @@ https://docs.pytorch.org/docs/stable/nn.functional.html#pooling-functions
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -59,6 +60,7 @@ def _spread_sums(
     return xp.ascontiguousarray(embed(xp, g, [-p for p in padding], less))
 
 
+@lru_cache(maxsize=512)
 def _divisor(
     size: Ints, kernel: Ints, stride: Ints, padding: Ints, count: Ints, with_padding: bool
 ) -> np.ndarray | int:

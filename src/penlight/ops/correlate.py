@@ -16,10 +16,10 @@ from math import prod
 from typing import Any, NamedTuple
 
 from .depthwise import (
-    Runs,
     correlate_depthwise,
     correlate_depthwise_input,
     correlate_depthwise_weight,
+    runs_of,
 )
 from .windows import Ints, embed, positions, taps, windows
 
@@ -44,7 +44,7 @@ def correlate(xp: Any, x: Any, w: Any, how: Geometry) -> Any:
     y = xp.empty((n, o, *places), x.dtype)
     x = embed(xp, x, how.padding, how.padding)
     if _depthwise(c, w, how):
-        correlate_depthwise(xp, x, w, Runs(kernel, how.stride, how.dilation, places), y)
+        correlate_depthwise(xp, x, w, runs_of(kernel, how.stride, how.dilation, places), y)
         return y
     w = _by_group(w, how.groups)
     grouped = y.reshape(n, how.groups, o // how.groups, prod(places))
@@ -72,7 +72,7 @@ def correlate_input(xp: Any, g: Any, w: Any, size: Ints, how: Geometry) -> Any:
         (g.shape[0], c, *(s + 2 * p for s, p in zip(size, how.padding, strict=True))), g.dtype
     )
     if _depthwise(c, w, how):
-        runs = Runs(kernel, how.stride, how.dilation, g.shape[2:])
+        runs = runs_of(kernel, how.stride, how.dilation, g.shape[2:])
         correlate_depthwise_input(xp, g, w, runs, out)
     else:
         _add_columns(xp, g, w, how, out)
@@ -87,7 +87,7 @@ def correlate_weight(xp: Any, g: Any, x: Any, kernel: Ints, how: Geometry) -> An
     x = embed(xp, x, how.padding, how.padding)
     w = xp.zeros((o, c // groups, *kernel), g.dtype)
     if _depthwise(c, w, how):
-        runs = Runs(kernel, how.stride, how.dilation, places)
+        runs = runs_of(kernel, how.stride, how.dilation, places)
         correlate_depthwise_weight(xp, g, x, runs, w)
         return w
     grouped = _by_group(w, groups)
@@ -145,7 +145,7 @@ def _add_columns(xp: Any, g: Any, w: Any, how: Geometry, out: Any) -> None:
     g = g.reshape(n, how.groups, o // how.groups, prod(places))
     columns = xp.empty((how.groups, w.shape[1], prod(places)), g.dtype)
     by_tap = columns.reshape(c, *kernel, *places)
-    spots = list(taps(kernel, how.stride, how.dilation, tuple(places)))
+    spots = taps(kernel, how.stride, how.dilation, tuple(places))
     for sample, target in zip(g, out, strict=True):
         xp.matmul(w, sample, out=columns)
         for tap, spot in spots:

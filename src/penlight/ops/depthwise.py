@@ -9,6 +9,7 @@ also covers what lies behind the end of each row; that is computed and thrown aw
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import product
 from math import prod
 from typing import Any
@@ -70,6 +71,9 @@ class Runs:
         """(*, length) -> (*, *places)."""
         rows = y.reshape(*y.shape[:-1], *self.rows)
         return rows[(..., *map(slice, self.places))]
+
+
+runs_of = lru_cache(maxsize=512)(Runs)  # of kernel, stride, dilation and places
 
 
 def _blocks(planes: int, length: int) -> Iterator[slice]:

@@ -103,7 +103,8 @@ def _search(xp: Any, x: Any, how: Windows) -> tuple[Any, Any]:
         if y is None:
             y = part.copy()
             number = xp.zeros(y.shape, xp.uint8 if prod(how.kernel) < 256 else xp.int64)
-            number += how.first_inside().astype(number.dtype)  # for windows of nothing but -inf
+            if any(how.padding):  # for windows of nothing but -inf
+                number += how.first_inside().astype(number.dtype)
             continue
         better = part > y
         if may_be_nan:

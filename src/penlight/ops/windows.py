@@ -6,7 +6,8 @@ A *kernel* of K positions, `dilation` apart, is moved in steps of `stride` over 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product
 from typing import Any
 
@@ -53,14 +54,21 @@ def windows(xp: Any, x: Any, kernel: Ints, stride: Ints, dilation: Ints, places:
     )
 
 
-def taps(kernel: Ints, stride: Ints, dilation: Ints, places: Ints) -> Iterator[tuple[Ints, tuple]]:
-    """Per kernel element: its position and the slices of the padded axes that it meets."""
+@lru_cache(maxsize=512)
+def taps(
+    kernel: Ints, stride: Ints, dilation: Ints, places: Ints
+) -> tuple[tuple[Ints, tuple], ...]:
+    """Per kernel element: its position and the slices of the padded axes that it meets.
+
+    >>> taps((2,), (3,), (1,), (4,))
+    (((0,), (slice(0, 10, 3),)), ((1,), (slice(1, 11, 3),)))
+    """
+    found = []
     for tap in product(*map(range, kernel)):
         starts = [t * d for t, d in zip(tap, dilation, strict=True)]
-        yield (
-            tap,
-            tuple(
-                slice(start, start + (n - 1) * step + 1, step)
-                for start, step, n in zip(starts, stride, places, strict=True)
-            ),
+        spot = tuple(
+            slice(start, start + (n - 1) * step + 1, step)
+            for start, step, n in zip(starts, stride, places, strict=True)
         )
+        found.append((tap, spot))
+    return tuple(found)
