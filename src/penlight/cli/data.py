@@ -102,6 +102,15 @@ def _folder(place: Path, augment: bool) -> Data:
     return Data(train, test, train.classes, shape)
 
 
+def picture_of(data: VisionDataset, index: int) -> Image.Image:
+    """The sample's image before its transform."""
+    look, data.transform = data.transform, None
+    try:
+        return data[index][0]
+    finally:
+        data.transform = look
+
+
 def fit(image: Image.Image, shape: tuple[int, int, int]) -> tuple[Image.Image, bool]:
     """Any image as the data set's are; and whether it was inverted.
 

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from ..io import atomic_write
+from .data import Data, picture_of
 from .training import Trainer
 
 MISTAKES = 60  # shown at most
@@ -131,10 +132,8 @@ def _classes(classes: Sequence[str], result: dict[str, Any]) -> str:
     return f"<table>{''.join(rows)}</table>"
 
 
-def _mistakes(data: Any, result: dict[str, Any]) -> str:
+def _mistakes(data: Data, result: dict[str, Any]) -> str:
     """The misclassified test images, the most certain first."""
-    from .train import picture_of
-
     targets, probabilities = result["targets"], result["probabilities"]
     guesses = probabilities.argmax(1)
     wrong = np.flatnonzero(guesses != targets)

@@ -13,7 +13,7 @@ import numpy as np
 import penlight
 
 from ..nn.modules import Module
-from .data import SOURCES, Data, load_data
+from .data import SOURCES, Data, load_data, picture_of
 from .model import build_model
 from .picture import bar, draw, side_by_side
 from .report import write_report
@@ -179,12 +179,3 @@ def _gallery(data: Data, result: dict[str, Any]) -> list[str]:
         for i in chosen
     ]
     return side_by_side(pictures, captions)
-
-
-def picture_of(data: Any, index: int) -> Any:
-    """The sample's image before its transform."""
-    look, data.transform = data.transform, None
-    try:
-        return data[index][0]
-    finally:
-        data.transform = look
