@@ -79,6 +79,8 @@ def __getattr__(name: str) -> _Any:
 _LATE = {
     "save": "io",
     "load": "io",
+    "autocast": "amp",
+    "GradScaler": "amp",
     "get_num_threads": "core.threads",
     "set_num_threads": "core.threads",
 }
