@@ -282,7 +282,7 @@ def _uniform_loss(
 ) -> Tensor:
     """-Σ log q over the classes: what label smoothing mixes in."""
     each = -(x if weight is None else x * _per_class(weight, x, class_dim)).sum(class_dim)
-    ignored = target == ignore_index
+    ignored = target.eq(ignore_index)
     each = each.masked_fill(ignored, 0)
     if reduction != "mean":
         return reduced(each, reduction)

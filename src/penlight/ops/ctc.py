@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
+from .arithmetic import no_derivative
 from .loss import reduced, reduction_of
 from .record import composite, op
 
@@ -103,7 +104,10 @@ def _ctc_loss(
     return _forward(xp, log_probs, targets, input_lengths, target_lengths, blank)[0]
 
 
-@op(grad={})
+_NO_SECOND = no_derivative("_ctc_loss_backward")
+
+
+@op(grad=dict.fromkeys(("grad", "log_probs"), _NO_SECOND), node="NotImplemented")
 def _ctc_loss_backward(
     xp: Any,
     grad: Any,
@@ -195,22 +199,22 @@ def ctc_loss(
     steps, batch, classes = log_probs._array.shape
     if not 0 <= blank < classes:
         raise RuntimeError("blank must be in label range")
-    input_lengths = _lengths(input_lengths, "input_lengths", batch)
-    target_lengths = _lengths(target_lengths, "target_lengths", batch)
-    longest = int(input_lengths.max(initial=0))
+    steps_of = _lengths(input_lengths, "input_lengths", batch)
+    labels_of = _lengths(target_lengths, "target_lengths", batch)
+    longest = int(steps_of.max(initial=0))
     if longest > steps:
         raise RuntimeError(
             f"Expected input_lengths to have value at most {steps}, but got value {longest} "
             "(while checking arguments for ctc_loss_allocate_outputs)"
         )
-    rows = _padded(targets._array, target_lengths, blank)
+    rows = _padded(targets._array, labels_of, blank)
     if rows.size and not 0 <= rows.min() <= rows.max() < classes:
         raise IndexError(
             f"targets must be classes, 0 to {classes - 1}, got {rows.min()} to {rows.max()}"
         )
-    loss = _ctc_loss(log_probs, rows, input_lengths, target_lengths, blank, zero_infinity)
+    loss = _ctc_loss(log_probs, rows, steps_of, labels_of, blank, zero_infinity)
     if zero_infinity:
         loss = loss.masked_fill(loss == float("inf"), 0)
     if reduction == "mean":
-        loss = loss / log_probs.new_tensor(np.maximum(target_lengths, 1))
+        loss = loss / log_probs.new_tensor(np.maximum(labels_of, 1))
     return loss.squeeze(0) if single and reduction == "none" else reduced(loss, reduction)

@@ -79,7 +79,7 @@ def _embedding_dense_backward(
 def _embedding_of_grad(g: Tensor, indices: Tensor, padding: int, by_freq: bool) -> Tensor:
     rows = g[indices]
     if padding >= 0:
-        rows = rows.masked_fill((indices == padding).unsqueeze(-1), 0)
+        rows = rows.masked_fill(indices.eq(padding).unsqueeze(-1), 0)
     if by_freq:
         counts = indices.reshape(-1).bincount(minlength=g.size(0))
         rows = rows / counts[indices].unsqueeze(-1)

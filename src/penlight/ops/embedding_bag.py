@@ -117,7 +117,7 @@ def _bag_of_each(offsets: np.ndarray, count: int, include_last: bool) -> np.ndar
 def _bags(
     weight: Tensor,
     indices: Tensor,
-    offsets: Tensor,
+    offsets: Any,
     scale_grad_by_freq: bool,
     mode: str,
     per_sample: Tensor | None,

@@ -465,21 +465,20 @@ def gaussian_nll_loss(
     reduction: str = "mean",
 ) -> Tensor:
     """½ (log v + (x - y)² / v)  for variances v, kept above ε; `full` adds ½ log 2π."""
-    if isinstance(var, float):
-        var = input.new_full(input.shape, var)
-    if (var._array < 0).any():
+    v: Tensor = input.new_full(input.shape, var) if isinstance(var, float) else var
+    if (v._array < 0).any():
         raise ValueError("var has negative entry/entries")
-    if var.size() != input.size():
-        differing = [n for m, n in zip(input.shape, var.shape, strict=False) if m != n]
-        if input.shape[:-1] == var.shape:
-            var = var.unsqueeze(-1)
-        elif input.ndim != var.ndim or sum(differing) != 1:
+    if v.size() != input.size():
+        differing = [n for m, n in zip(input.shape, v.shape, strict=False) if m != n]
+        if input.shape[:-1] == v.shape:
+            v = v.unsqueeze(-1)
+        elif input.ndim != v.ndim or sum(differing) != 1:
             raise ValueError("var is of incorrect size")
     if reduction not in ("none", "mean", "sum"):
         raise ValueError(f"{reduction} is not valid")
-    var = var.clone()
-    var.detach().clamp_(min=eps)  # the gradient is that of the variance as it was
-    loss = 0.5 * (var.log() + (input - target) ** 2 / var)
+    v = v.clone()
+    v.detach().clamp_(min=eps)  # the gradient is that of the variance as it was
+    loss = 0.5 * (v.log() + (input - target) ** 2 / v)
     return reduced(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 

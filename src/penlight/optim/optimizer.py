@@ -20,16 +20,9 @@ from ..nn.hooks import RemovableHandle, add_hook
 from . import state as states
 from .options import check_switches, plain
 
-HOOK_TABLES = (
-    "_optimizer_step_pre_hooks",
-    "_optimizer_step_post_hooks",
-    "_optimizer_state_dict_pre_hooks",
-    "_optimizer_state_dict_post_hooks",
-    "_optimizer_load_state_dict_pre_hooks",
-    "_optimizer_load_state_dict_post_hooks",
-)
-_global_pre_hooks: OrderedDict[int, Callable] = OrderedDict()
-_global_post_hooks: OrderedDict[int, Callable] = OrderedDict()
+Hooks = OrderedDict[int, Callable[..., Any]]
+_global_pre_hooks: Hooks = OrderedDict()
+_global_post_hooks: Hooks = OrderedDict()
 
 
 def register_optimizer_step_pre_hook(hook: Callable) -> RemovableHandle:
@@ -76,7 +69,22 @@ def _with_hooks(step: Callable) -> Callable:
     return hooked
 
 
-class Optimizer:
+class _HookTables:
+    """The hooks of one optimizer, by the names that PyTorch gives them."""
+
+    _optimizer_step_pre_hooks: Hooks
+    _optimizer_step_post_hooks: Hooks
+    _optimizer_state_dict_pre_hooks: Hooks
+    _optimizer_state_dict_post_hooks: Hooks
+    _optimizer_load_state_dict_pre_hooks: Hooks
+    _optimizer_load_state_dict_post_hooks: Hooks
+
+    def _make_hook_tables(self) -> None:
+        for table in _HookTables.__annotations__:
+            self.__dict__.setdefault(table, OrderedDict())
+
+
+class Optimizer(_HookTables):
     """Base class: give it parameters (or groups of them) and the defaults of its options.
 
     `params` is an iterable of tensors, of (name, tensor) pairs, or of dictionaries, each with a
@@ -105,8 +113,7 @@ class Optimizer:
     )  # kept as 0-d tensors; plain numbers in old checkpoints
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
-        for table in HOOK_TABLES:
-            setattr(self, table, OrderedDict())
+        self._make_hook_tables()
         if isinstance(params, Tensor):
             raise TypeError(
                 "params argument given to the optimizer should be an iterable of Tensors or dicts, "
@@ -127,16 +134,16 @@ class Optimizer:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "step" in cls.__dict__:
-            cls.step = _with_hooks(cls.step)
+            cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
     # ------------------------------------------------------------ the two formulas
 
-    def first_state(self, p: Tensor, g: Tensor, /, **options: Any) -> dict[str, Any]:
-        """What is remembered about parameter p before its first update with gradient g."""
+    def first_state(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """(p, g, /, options): what to remember about parameter p before its first gradient g."""
         return {}
 
-    def update(self, p: Tensor, g: Tensor, state: dict[str, Any], /, **options: Any) -> None:
-        """Changes parameter p and its state in place, given the gradient g of what to minimise."""
+    def update(self, *args: Any, **options: Any) -> None:
+        """(p, g, state, /, options): changes p and its state in place, by the gradient g."""
         raise NotImplementedError
 
     # ------------------------------------------------------------ a step
@@ -171,21 +178,12 @@ class Optimizer:
             g = self.decay(p, g, **options)
         self.update(p, g, state, **options)
 
-    def decay(
-        self,
-        p: Tensor,
-        g: Tensor,
-        /,
-        lr: float,
-        weight_decay: float,
-        decoupled_weight_decay: bool = False,
-        **_: Any,
-    ) -> Tensor:
+    def decay(self, p: Tensor, g: Tensor, /, **options: Any) -> Tensor:
         """Pulls p towards zero: at once if decoupled, else through the gradient it returns."""
-        if decoupled_weight_decay:
-            p.mul_(1 - lr * weight_decay)
+        if options.get("decoupled_weight_decay"):
+            p.mul_(1 - options["lr"] * options["weight_decay"])
             return g
-        return g.add(p, alpha=weight_decay)
+        return g.add(p, alpha=options["weight_decay"])
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients of all parameters, or fills them with zeros."""
@@ -301,8 +299,7 @@ class Optimizer:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        for table in HOOK_TABLES:
-            self.__dict__.setdefault(table, OrderedDict())
+        self._make_hook_tables()
         for group in self.param_groups:
             for name, default in self.defaults.items():
                 group.setdefault(name, default)

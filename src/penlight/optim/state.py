@@ -76,7 +76,7 @@ def _fit(value: Any, p: Tensor, name: Any = None) -> Any:
     if isinstance(value, dict):
         return {key: _fit(entry, p, key) for key, entry in value.items()}
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return type(value)(_fit(entry, p) for entry in value)
+        return type(value)(_fit(entry, p) for entry in value)  # type: ignore[call-arg]
     return value
 
 

@@ -15,6 +15,7 @@ class _Composite(LRScheduler):
     """The checks and the state of a schedule that has parts."""
 
     _unsaved = ("optimizer", "_schedulers")
+    _schedulers: Sequence[Any]
 
     def _check_parts(self, optimizer: Any, schedulers: Sequence[Any]) -> None:
         name = type(self).__name__

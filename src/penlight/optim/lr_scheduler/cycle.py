@@ -91,7 +91,7 @@ class CyclicLR(_MomentumCycle):
 
     def _init_scale_fn(self) -> None:
         if self._scale_fn_custom is None:
-            heights = {
+            heights: dict[str, Callable[[float], float]] = {
                 "triangular": _same_height,
                 "triangular2": _half_height,
                 "exp_range": partial(_power_height, self.gamma),
@@ -241,7 +241,7 @@ def _line_between(start: Any, end: Any, part: float) -> Any:
 def _total_steps(total: int | None, epochs: int | None, steps_per_epoch: int | None) -> int:
     if total is None and (epochs is None or steps_per_epoch is None):
         raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
-    given = {"total_steps": total}
+    given: dict[str, Any] = {"total_steps": total}
     if total is None:
         given = {"epochs": epochs, "steps_per_epoch": steps_per_epoch}
     for name, value in given.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import wraps
 from typing import Any
@@ -218,14 +218,14 @@ def _note_steps(optimizer: Optimizer) -> None:
     """Lets the optimizer remember that it has stepped, for the warning about the order."""
     if hasattr(optimizer.step, "_wrapped_by_lr_sched"):
         return
-    step: Callable = optimizer.step.__func__
+    step: Any = optimizer.step.__func__  # type: ignore[attr-defined]
     owner = ref(optimizer)  # no cycle: an optimizer holds large state
 
     @wraps(step)
     def noting(*args: Any, **kwargs: Any) -> Any:
-        stepping = owner()
+        stepping: Any = owner()
         stepping._opt_called = True
         return step.__get__(stepping, type(stepping))(*args, **kwargs)
 
-    noting._wrapped_by_lr_sched = True
-    optimizer.step = noting
+    noting._wrapped_by_lr_sched = True  # type: ignore[attr-defined]
+    optimizer.step = noting  # type: ignore[method-assign]
