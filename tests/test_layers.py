@@ -162,7 +162,6 @@ def test_layer(name, args, kwargs, shapes):
 def test_every_class_of_torch_nn_is_here():
     left_out = {
         "Container",  # deprecated
-        "DataParallel",
         "NLLLoss2d",  # deprecated
         "SyncBatchNorm",  # needs a process group
     }
@@ -377,3 +376,12 @@ def test_lazy_layers_load_a_state_dict():
 
 def test_a_lazy_state_can_not_be_read_too_early():
     same(lambda T: T.nn.Linear(4, 5).load_state_dict(T.nn.LazyLinear(5).state_dict()))
+
+
+def test_data_parallel_passes_everything_on():
+    def program(T):
+        model = T.nn.DataParallel(T.nn.Linear(3, 2), device_ids=[0])
+        x = values(T, 4, 3)
+        return repr(model), list(model.state_dict()), model(x), T.equal(model(x), model.module(x))
+
+    same(program)

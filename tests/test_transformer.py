@@ -246,3 +246,17 @@ def test_errors(program):
 def test_the_number_of_heads_must_divide():
     with pytest.raises(AssertionError, match=r"divisible by num_heads .*embed_dim=9, num_heads=2"):
         penlight.nn.MultiheadAttention(9, 2)
+
+
+def test_the_choice_of_a_kernel_changes_nothing():
+    def program(T):
+        attention = T.nn.attention
+        q = values(T, 1, 2, L, 4)
+        results = []
+        for kernel in (attention.SDPBackend.MATH, [attention.SDPBackend.FLASH_ATTENTION]):
+            with attention.sdpa_kernel(kernel):
+                results.append(T.nn.functional.scaled_dot_product_attention(q, q, q))
+        return results
+
+    same(program)
+    same(lambda T: T.nn.attention.sdpa_kernel(3).__enter__())

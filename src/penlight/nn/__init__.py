@@ -1,8 +1,9 @@
 """Layers and what belongs to them, under the names of torch.nn."""
 
 from ..core.teaching import TeachingWarning
-from . import functional, init, modules, parameter, utils
+from . import attention, functional, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403
+from .parallel import DataParallel
 from .parameter import (
     Buffer,
     Parameter,
@@ -12,13 +13,16 @@ from .parameter import (
 
 __all__ = [
     "Buffer",
+    "DataParallel",
     "Parameter",
     "TeachingWarning",
     "UninitializedBuffer",
     "UninitializedParameter",
+    "attention",
     "functional",
     "init",
     "modules",
+    "parallel",
     "parameter",
     "utils",
     *modules.__all__,
