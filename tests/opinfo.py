@@ -2,16 +2,18 @@
 
 import itertools
 import math
+import warnings
 
-import penlight
 import torch
 from torch.testing._internal import common_methods_invocations as database
+
+import penlight
 
 
 def carried(value):
     """A value made with torch as a value of penlight; tensors keep dtype and requires_grad."""
     if isinstance(value, torch.Tensor):
-        t = penlight.from_numpy(value.detach().resolve_conj().resolve_neg().numpy().copy())
+        t = _tensor(value.detach().resolve_conj().resolve_neg())
         return t.requires_grad_(value.requires_grad)
     if isinstance(value, torch.Size):
         return penlight.Size(value)
@@ -19,11 +21,22 @@ def carried(value):
         return type(value)(carried(v) for v in value)
     if isinstance(value, dict):
         return {k: carried(v) for k, v in value.items()}
-    if isinstance(value, torch.dtype):
+    if isinstance(value, (torch.dtype, torch.memory_format)):
         return getattr(penlight, str(value).removeprefix("torch."))
+    if isinstance(value, torch.nn.PairwiseDistance):
+        return penlight.nn.PairwiseDistance(value.norm, value.eps, value.keepdim)
     if isinstance(value, torch.device):
         return penlight.device(str(value))
     return value
+
+
+def _tensor(t):
+    """A copy of a tensor; one that starts inside a larger storage does so again."""
+    if t.storage_offset() == 0:
+        return penlight.from_numpy(t.numpy().copy())
+    storage = t.as_strided((t.untyped_storage().nbytes() // t.itemsize,), (1,), 0)
+    whole = penlight.from_numpy(storage.numpy().copy())
+    return whole.as_strided(t.shape, t.stride(), t.storage_offset()).detach()
 
 
 def tensors_in(value):
@@ -38,33 +51,83 @@ def tensors_in(value):
             yield from tensors_in(v)
 
 
+def name_of(info):
+    """The OpInfo's name, with its variant where it has one."""
+    return f"{info.name}|{info.variant_test_name}" if info.variant_test_name else info.name
+
+
+# ---------------------------------------------------------------- what is called
+
+PROPERTIES = ("T", "H", "mT", "mH", "real", "imag")
+WRITING = {name: name + "_" for name in "cauchy exponential geometric log_normal uniform".split()}
+WRITING |= {name: name for name in ("zero_", "resize_", "resize_as_")}
+WRITING["normal|in_place"] = "normal_"
+
+# The database calls some functions with their arguments in another order, or works on them first.
+ADAPTERS = {
+    "cholesky_solve": lambda f, b, factor, upper=False: f(
+        b, factor.triu() if upper else factor.tril(), upper
+    ),
+    "einsum": lambda f, operands, equation: f(equation, operands),
+    "linalg.lstsq|grad_oriented": lambda f, a, b, driver: f(a, b, driver=driver)[:2],
+    "linalg.pinv|singular": lambda f, a, b: f(a @ b.mT),
+    "nn.functional.embedding": lambda f, weight, index, **k: f(index, weight, **k),
+    "nn.functional.embedding_bag": lambda f, weight, index, **k: f(index, weight, **k),
+    "normal|number_mean": lambda f, std, mean, *rest, **k: f(mean, std, *rest, **k),
+    "pca_lowrank": lambda f, a, b, **k: f(a @ b.mT, **k),  # of low rank, as the name says
+    "polygamma": lambda f, x, n, **k: f(n, x, **k),
+    "special.polygamma": lambda f, x, n, **k: f(n, x, **k),
+    "svd_lowrank": lambda f, a, b, **k: f(a @ b.mT, **k),
+    "where": lambda f, x, condition, other: f(condition, x, other),
+}  # fmt: skip
+
+
 def function_of(info):
-    """penlight's function for an OpInfo, or None where penlight has none under that name."""
+    """penlight's function (input, *args, **kwargs) for an OpInfo, or None if there is none."""
+    key, name = name_of(info), info.name
+    if name in PROPERTIES:
+        return lambda x: getattr(x, name)
+    written = WRITING.get(key, WRITING.get(name))
+    if written is not None:
+        return lambda x, *args, **kwargs: getattr(x.clone(), written)(*args, **kwargs)
     found = penlight
-    for part in info.name.split("."):
+    for part in name.split("."):
         found = getattr(found, part, None)
-        if found is None:
-            break
-    if callable(found) and found is not penlight:
+    found = found if callable(found) else getattr(penlight.Tensor, name, None)
+    adapter = ADAPTERS.get(key, ADAPTERS.get(name))
+    if adapter is None or found is None:
         return found
-    return getattr(penlight.Tensor, info.name, None)
+    return lambda *args, **kwargs: adapter(found, *args, **kwargs)
 
 
-def small_samples(info, dtype, count, largest=40):
-    """Up to `count` samples whose tensors together have at most `largest` elements, smallest last dropped."""
-    made = itertools.islice(info.sample_inputs("cpu", dtype, requires_grad=True), 60)
-    kept = []
+# ---------------------------------------------------------------- samples
+
+
+def samples(info, dtype, count, largest=1000):
+    """About `count` samples, evenly spread; where possible of at most `largest` elements each.
+
+    A sample is (input, args, kwargs) and the database's selection of what is defined in the
+    result: singular vectors, say, are so up to their sign.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # torch's own, about the functions that make its samples
+        made = list(itertools.islice(info.sample_inputs("cpu", dtype, requires_grad=True), 90))
+    found = []
     for sample in made:
         given = carried((sample.input, sample.args, sample.kwargs))
-        size = sum(t.numel() for t in tensors_in(given))
-        if 0 < size <= largest and any(t.requires_grad for t in tensors_in(given)):
-            kept.append((size, given))
-    step = max(1, math.ceil(len(kept) / count))
-    return [given for _, given in kept[::step]]
+        tensors = list(tensors_in(given))
+        size = sum(t.numel() for t in tensors)
+        if size and any(t.requires_grad for t in tensors):
+            found.append((size, (given, sample.output_process_fn_grad)))
+    least = min((size for size, _ in found), default=0)
+    kept = [sample for size, sample in found if size <= max(least, largest)]
+    return kept[:: max(1, math.ceil(len(kept) / count))]
 
 
-INFOS = {
-    f"{i.name}|{i.variant_test_name}" if i.variant_test_name else i.name: i
-    for i in database.op_db
-    if i.supports_autograd and torch.float64 in i.dtypes
-}
+def infos(dtype):
+    """name -> OpInfo of every op that PyTorch differentiates at `dtype`."""
+    return {
+        name_of(info): info
+        for info in database.op_db
+        if info.supports_autograd and dtype in info.dtypes
+    }

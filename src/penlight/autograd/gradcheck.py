@@ -5,6 +5,7 @@ Sources: https://docs.pytorch.org/docs/stable/notes/gradcheck.html
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -48,6 +49,7 @@ def gradcheck(
             "gradcheck expects at least one input tensor to require gradient, but none of the them "
             "have requires_grad=True."
         )
+    _check_inputs(inputs)
     try:
         _check(func, inputs, eps, atol, rtol, fast_mode)
     except GradcheckError:
@@ -105,69 +107,90 @@ def _differentiable(outputs: Any) -> list[Tensor]:
     return [o for o in listed if isinstance(o, Tensor) and o.requires_grad]
 
 
+def _places(inputs: tuple) -> list[int]:
+    """Which inputs are differentiated by."""
+    return [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
+
+
+def _check_inputs(inputs: tuple) -> None:
+    """Finite differences need double precision, and memory in which each element stands alone."""
+    for i in _places(inputs):
+        array = inputs[i]._array
+        if array.dtype not in (np.float64, np.complex128):
+            warnings.warn(
+                f"Input #{i} requires gradient and is not a double precision floating point or "
+                "complex. This check will likely fail if all the inputs are not of double "
+                "precision floating point or complex. ",
+                stacklevel=3,
+            )
+        if array.size and any(s == 0 and n > 1 for s, n in zip(array.strides, array.shape)):
+            raise RuntimeError(
+                f"The {i}th input has a dimension with stride 0. gradcheck only supports inputs "
+                "that are non-overlapping to be able to compute the numerical gradients correctly. "
+                "You should call .contiguous on the input before passing it to gradcheck."
+            )
+
+
 def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, fast: bool) -> None:
+    """Compares u·Jv over all pairs of output weights u and input directions v."""
     outputs = _differentiable(func(*inputs))
-    places = [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
-    if not outputs:
-        return
-    for o, out in enumerate(outputs):
-        for weight in _weights(out, fast):
-            wanted = [inputs[i] for i in places]
-            analytic = grad(out, wanted, weight, retain_graph=True, allow_unused=True)
-            for i, a in zip(places, analytic):
-                own = inputs[i]._array
-                numeric = _numeric(func, inputs, i, o, weight._array, eps)
-                exact = np.zeros_like(own) if a is None else a._array
-                _compare(exact, numeric, i, o, atol, rtol)
+    places = _places(inputs)
+    wanted = [inputs[i] for i in places]
+    weights = [_directions(o._array, fast, seed=1) for o in outputs]
+    slopes = [
+        [grad(o, wanted, wrap(u), retain_graph=True, allow_unused=True) for u in own]
+        for o, own in zip(outputs, weights)
+    ]
+    for place, x in enumerate(wanted):
+        directions = _directions(x._array, fast, seed=2)
+        moved = [_difference(func, inputs, x._array, v, eps) for v in directions]
+        for which, own in enumerate(weights):
+            numeric = np.array([[_dot(u, d[which]) for u in own] for d in moved])
+            exact = np.array(
+                [
+                    [0.0 if g[place] is None else _dot(v, g[place]._array) for g in slopes[which]]
+                    for v in directions
+                ]
+            )
+            if not np.allclose(exact, numeric, rtol=rtol, atol=atol, equal_nan=True):
+                raise GradcheckError(
+                    f"Jacobian mismatch for output {which} with respect to input {places[place]},\n"
+                    f"numerical:{numeric}\nanalytical:{exact}\n"
+                )
 
 
-def _weights(out: Tensor, fast: bool) -> list[Tensor]:
-    """Rows of the Jacobian to look at: each output element, or one random mixture of them."""
-    array = out._array
-    if fast or array.size > 64:
-        draw = np.random.RandomState(1)
-        mixed = np.asarray(draw.uniform(0.5, 1.5, array.shape)).astype(array.dtype)
-        return [wrap(mixed)]
-    rows = []
-    units = (1, 1j) if array.dtype.kind == "c" else (1,)
-    for k in range(array.size):
+def _directions(array: np.ndarray, fast: bool, seed: int) -> list[np.ndarray]:
+    """Unit vectors along all (real and imaginary) axes of the array; or one random vector."""
+    units: Sequence[complex] = (1, 1j) if array.dtype.kind == "c" else (1,)
+    if fast:
+        draw = np.random.RandomState(seed)
+        mixed = sum(unit * draw.uniform(0.5, 1.5, array.shape) for unit in units)
+        return [np.asarray(mixed, array.dtype)]
+    found = []
+    for index in np.ndindex(array.shape):
         for unit in units:
-            row = np.zeros(array.size, array.dtype)
-            row[k] = unit
-            rows.append(wrap(row.reshape(array.shape)))
-    return rows
-
-
-def _numeric(
-    func: Callable, inputs: tuple, place: int, which: int, weight: np.ndarray, eps: float
-) -> np.ndarray:
-    """The gradient of Re<weight, output> with respect to one input, by central differences."""
-    own = inputs[place]._array
-    found = np.zeros(own.shape, own.dtype)
-    steps: Sequence[complex] = (eps, eps * 1j) if own.dtype.kind == "c" else (eps,)
-
-    def value() -> float:
-        moved = _differentiable(func(*inputs))[which]._array
-        return float(np.sum(np.conj(weight) * moved).real)
-
-    for index in np.ndindex(own.shape):
-        before = own[index]
-        for step in steps:
-            own[index] = before + step
-            up = value()
-            own[index] = before - step
-            down = value()
-            own[index] = before
-            slope = (up - down) / (2 * eps)
-            found[index] += slope if step == eps else slope * 1j
+            found.append(np.zeros_like(array))
+            found[-1][index] = unit
     return found
 
 
-def _compare(
-    exact: np.ndarray, numeric: np.ndarray, place: int, which: int, atol: float, rtol: float
-) -> None:
-    if not np.allclose(exact, numeric, rtol=rtol, atol=atol, equal_nan=True):
-        raise GradcheckError(
-            f"Jacobian mismatch for output {which} with respect to input {place},\n"
-            f"numerical:{numeric}\nanalytical:{exact}\n"
-        )
+def _difference(
+    func: Callable, inputs: tuple, array: np.ndarray, direction: np.ndarray, eps: float
+) -> list[np.ndarray]:
+    """The change of each output per step of the input `array` along `direction`."""
+    before = array.copy()
+
+    def at(step: float) -> list[np.ndarray]:
+        array[...] = before + step * direction
+        return [o._array.copy() for o in _differentiable(func(*inputs))]
+
+    try:
+        up, down = at(eps), at(-eps)
+    finally:
+        array[...] = before
+    return [(u - d) / (2 * eps) for u, d in zip(up, down, strict=True)]
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """The inner product of two arrays of numbers, complex ones taken as points of the plane."""
+    return float(np.sum(np.conj(a) * b).real)

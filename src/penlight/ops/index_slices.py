@@ -87,7 +87,7 @@ def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Ten
     grad={
         "input": lambda g: g,
         "source": lambda g, dim, index, alpha, source_shape: (
-            g.index_select(dim, index) * alpha
+            g.index_select(dim, index) * alpha.conjugate()
         ).reshape(source_shape),
     },
     check=lambda input, dim, index, source, alpha: _check_slices(

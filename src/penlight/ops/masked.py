@@ -140,7 +140,7 @@ def _variance(input, dim, unbiased, correction, keepdim, dtype, mask):
     total = sum(spread * spread.conj(), dim, keepdim=keepdim, mask=mask)
     if not keepdim:
         count = count.reshape(total.shape)
-    return total / clamp_min(count - correction, 0)
+    return total / clamp_min(count.real - correction, 0)
 
 
 @composite(names="masked.var")

@@ -177,7 +177,7 @@ def dot(xp, input, tensor):
 
 
 def _times(g: Tensor, factor: Any) -> Tensor:
-    return g if factor == 1 else g * factor
+    return g if factor == 1 else g * factor.conjugate()
 
 
 def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any) -> None:

@@ -143,7 +143,7 @@ def _times_power_of_two(xp: Any, a: Any, b: Any) -> Any:
 
 ldexp = binary(
     "ldexp", "a · 2ᵇ", _times_power_of_two,
-    (lambda g, b: g * pow(2.0, b), lambda g, y: g * y * math.log(2)),
+    (lambda g, b: g * bar(pow(2.0, b)), lambda g, y: g * bar(y) * math.log(2)),
     dtype=to_float, check=need_tensors("ldexp"),
 )  # fmt: skip
 
@@ -173,7 +173,8 @@ nextafter = binary(
 )  # fmt: skip
 
 
-def _log_add(xp: Any, a: Any, b: Any) -> Any:
+def log_add(xp: Any, a: Any, b: Any) -> Any:
+    """log(eᵃ + eᵇ), without overflow where the result has none."""
     if a.dtype.kind != COMPLEX:
         return xp.logaddexp(a, b)
     first = a.real >= b.real
@@ -182,9 +183,9 @@ def _log_add(xp: Any, a: Any, b: Any) -> Any:
 
 
 logaddexp = binary(
-    "logaddexp", "log(eᵃ + eᵇ)", only(FLOATS + COMPLEX, "logaddexp_cpu", _log_add),
-    (lambda g, a, b: g * sigmoid(a - b), lambda g, a, b: g * sigmoid(b - a)), inplace=False,
-    check=need_tensors("logaddexp"),
+    "logaddexp", "log(eᵃ + eᵇ)", only(FLOATS + COMPLEX, "logaddexp_cpu", log_add),
+    (lambda g, a, b: g * bar(sigmoid(a - b)), lambda g, a, b: g * bar(sigmoid(b - a))),
+    inplace=False, check=need_tensors("logaddexp"),
 )  # fmt: skip
 logaddexp2 = binary(
     "logaddexp2", "log₂(2ᵃ + 2ᵇ)", only(FLOATS, "logaddexp2_cpu", "logaddexp2"),

@@ -12,6 +12,7 @@ from ..core.tensor import Tensor, check_dim
 from .elementwise import bar
 from .join import cat
 from .kinds import COMPLEX, FLOATS, unsupported
+from .powers import log_add
 from .record import composite, op
 from .reduce import numpy_type, product_before, summable
 from .return_types import return_type
@@ -102,9 +103,9 @@ def _logcumsumexp_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """Σ over i ≥ k of gᵢ e^(xₖ - yᵢ); the logarithm of g has no derivative where it is 0."""
     if x._array.ndim == 0:
         return g
-    if modes.grad:
-        top = x.detach().amax(dim, keepdim=True)
-        return (x - top).exp() * _backwards_sum(g * (top - y).exp(), dim)
+    if modes.grad or x.dtype.is_complex:
+        top = x.detach().real.amax(dim, keepdim=True)
+        return bar((x - top).exp()) * _backwards_sum(g * bar((top - y).exp()), dim)
     up, down = g.clamp(min=0), (-g).clamp(min=0)
     return _log_weighted(up, x, y, dim) - _log_weighted(down, x, y, dim)
 
@@ -114,9 +115,17 @@ def _logcumsumexp_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     node="LogcumsumexpBackward0",
 )
 def _logcumsumexp(xp: Any, input: Any, dim: int) -> Any:
-    if input.dtype.kind not in FLOATS:
+    if input.dtype.kind not in FLOATS + COMPLEX:
         raise unsupported("logcumsumexp_out_cpu", input)
-    return xp.logaddexp.accumulate(input, dim) if input.ndim else input.copy()
+    if not input.ndim:
+        return input.copy()
+    if input.dtype.kind in FLOATS:
+        return xp.logaddexp.accumulate(input, dim)
+    result = input.copy()
+    along = xp.moveaxis(result, dim, 0)
+    for k in range(1, len(along)):
+        along[k] = log_add(xp, along[k - 1], along[k])
+    return result
 
 
 def _log_weighted(weight: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:

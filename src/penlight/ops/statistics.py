@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
-from .elementwise import bar
+from .elementwise import bar, complex
 from .kinds import COMPLEX, FLOATS, name_of
 from .powers import broadcastable
 from .record import composite, op
@@ -203,8 +203,11 @@ def corrcoef(input: Tensor) -> Tensor:
     c = cov(input)
     if c._array.ndim == 0:
         return c / c
-    root = c.diagonal().real.sqrt() if c.dtype.is_complex else c.diagonal().sqrt()
-    return (c / root.unsqueeze(1) / root.unsqueeze(0)).clamp(-1, 1)
+    root = c.diagonal().real.sqrt()
+    found = c / root.unsqueeze(1) / root.unsqueeze(0)
+    if c.dtype.is_complex:
+        return complex(found.real.clamp(-1, 1), found.imag.clamp(-1, 1))
+    return found.clamp(-1, 1)
 
 
 # ---------------------------------------------------------------- distance
