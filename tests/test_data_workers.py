@@ -343,6 +343,15 @@ def test_break_and_forget():
         del loader, _
 
 
+def test_many_unfinished_passes():
+    loader = data.DataLoader(
+        Numbers(500), 1, num_workers=2, persistent_workers=True, prefetch_factor=20
+    )
+    for _ in range(20):
+        assert next(iter(loader))[1].item() == 0
+    assert [y.item() for _, y in loader] == list(range(500))
+
+
 # ---------------------------------------------------------------- whole programs
 
 PROGRAM = """

@@ -118,11 +118,14 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         self._shutdown_workers = weakref.finalize(self, self._pool.close)
         self._most = prefetch * loader.num_workers
         self._epoch = 0
+        self._pending = 0  # how many tasks are not answered yet
         self._begin()
 
     def _reset(self, loader: DataLoader) -> None:
-        """Begins another pass with the same workers."""
-        self._epoch += 1  # answers to the tasks of an unfinished pass will be dropped
+        """Begins another pass with the same workers, once they are done with an unfinished one."""
+        self._epoch += 1
+        while self._pending:
+            self._collect()  # answers of an earlier epoch are dropped
         self._announced = loader._IterableDataset_len_called
         self._num_yielded = 0
         self._begin()
@@ -154,6 +157,7 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         except StopIteration:
             return
         self._pool.send(worker_id, Task(self._epoch, self._sent, index))
+        self._pending += 1
         self._owner[self._sent] = worker_id
         self._load[worker_id] += 1
         self._sent += 1
@@ -170,6 +174,18 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         return None
 
     def _next_data(self) -> Any:
+        try:
+            return self._next_answer()
+        except KeyboardInterrupt:  # a message may be half read or written
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        self._owner.clear()
+        self._pending = 0
+        self._shutdown_workers()
+
+    def _next_answer(self) -> Any:
         while self._owner:
             number = self._next_number()
             while number not in self._answers:
@@ -199,12 +215,12 @@ class _MultiProcessingDataLoaderIter(_BaseDataLoaderIter):
         timeout = self._loader.timeout
         try:
             answers = self._pool.receive(timeout if timeout > 0 else None)
-        except BaseException:  # a message may be half read
-            self._owner.clear()
-            self._shutdown_workers()
+        except Exception:
+            self._abandon()
             raise
         if not answers:
             raise RuntimeError(f"DataLoader timed out after {timeout} seconds")
+        self._pending -= len(answers)
         for answer in answers:
             if answer.epoch == self._epoch:
                 self._answers[answer.number] = answer.data
