@@ -10,7 +10,7 @@ import numpy as np
 from ..core.device import CPU
 from ..core.dtype import FLOAT
 from ..core.dtype import dtype as dtype_type
-from ..core.printing import plain_types
+from ..core.printing import plain_types, tensor_repr
 from ..core.tensor import Tensor, wrap
 from ..ops.creation import empty
 
@@ -45,8 +45,8 @@ class Parameter(Tensor):
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         return _adopt(cls, data, requires_grad)
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
-        return "Parameter containing:\n" + super().__repr__(tensor_contents=tensor_contents)
+    def __repr__(self, **options: Any) -> str:
+        return "Parameter containing:\n" + tensor_repr(self, **options)
 
     def __deepcopy__(self, memo: dict) -> Any:
         if id(self) not in memo:
@@ -140,7 +140,7 @@ class UninitializedTensorMixin(Tensor):
             "initialize the parameters before calling `module.share_memory()`."
         )
 
-    def __repr__(self, *, tensor_contents: str | None = None) -> str:
+    def __repr__(self, **options: Any) -> str:
         return f"<{type(self).__name__}>"
 
     def __deepcopy__(self, memo: dict) -> Any:

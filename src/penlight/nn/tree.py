@@ -69,7 +69,7 @@ class ModuleTree(Members):
                 path = f"{prefix}.{name}" if prefix else name
                 yield from child.named_modules(memo, path, remove_duplicate)
 
-    def modules(self, remove_duplicate: bool = True) -> Iterator[ModuleTree]:
+    def modules(self, remove_duplicate: bool = True) -> Iterator[Any]:
         """Every module of the tree, this one first."""
         for _, module in self.named_modules(remove_duplicate=remove_duplicate):
             yield module

@@ -6,6 +6,7 @@ sets `name` to their product. `remove` makes the zeros permanent.
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -31,7 +32,7 @@ class BasePruningMethod:
         raise NotImplementedError
 
     def __call__(self, module: Module, inputs: Any) -> None:
-        setattr(module, self._tensor_name, self.apply_mask(module))
+        setattr(module, str(self._tensor_name), self.apply_mask(module))
 
     def apply_mask(self, module: Module) -> Tensor:
         """The pruned parameter."""
@@ -185,22 +186,22 @@ class Identity(BasePruningMethod):
 class _Amount(BasePruningMethod):
     """A method that prunes a share, or a number, of what there is."""
 
-    def __init__(self, amount: float):
+    def __init__(self, amount: Any):
         if not isinstance(amount, numbers.Real):
             raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-        whole = isinstance(amount, numbers.Integral)
-        if amount < 0 or (not whole and amount > 1.0):
+        most = math.inf if isinstance(amount, numbers.Integral) else 1.0
+        if not 0 <= float(amount) <= most:
             raise ValueError(
                 f"amount={amount} should either be a float in the range [0, 1] or a non-negative "
                 "integer"
             )
-        self.amount = amount
+        self.amount: Any = amount
 
     def _count(self, size: int) -> int:
         """How many of `size` are pruned."""
         if not isinstance(self.amount, numbers.Integral):
             return round(self.amount * size)
-        if self.amount > size:
+        if int(self.amount) > size:
             raise ValueError(
                 f"amount={self.amount} should be smaller than the number of parameters to "
                 f"prune={size}"
