@@ -359,6 +359,37 @@ def test_optimizer_state_goes_both_ways():
     assert repr(other.state_dict()) == repr(theirs.state_dict())
 
 
+def test_training_goes_on_in_the_other_package():
+    """A model and its optimizer, saved after three steps here, take the fourth step in both."""
+    ours = penlight.nn.Sequential(penlight.nn.Linear(4, 3), penlight.nn.BatchNorm1d(3)).double()
+    theirs = torch.nn.Sequential(torch.nn.Linear(4, 3), torch.nn.BatchNorm1d(3)).double()
+    our_optimizer = penlight.optim.AdamW(ours.parameters(), lr=0.01)
+    their_optimizer = torch.optim.AdamW(theirs.parameters(), lr=0.5)
+
+    def step(model, optimizer, x):
+        optimizer.zero_grad()
+        (model(x) ** 2 + model(x)).sum().backward()
+        optimizer.step()
+
+    for _ in range(3):
+        step(ours, our_optimizer, penlight.randn(5, 4).double())
+    saved_here = there(
+        saved([ours.state_dict(), our_optimizer.state_dict(), penlight.get_rng_state()])
+    )
+    theirs.load_state_dict(saved_here[0])
+    their_optimizer.load_state_dict(saved_here[1])
+    torch.set_rng_state(saved_here[2])
+    x = torch.randn(5, 4).double()
+    step(theirs, their_optimizer, x)
+    step(ours, our_optimizer, penlight.randn(5, 4).double())
+    for w, g in zip(theirs.parameters(), ours.parameters(), strict=True):
+        np.testing.assert_allclose(g.numpy(force=True), w.numpy(force=True), atol=1e-9)
+    back = here(torch_saved([theirs.state_dict(), their_optimizer.state_dict()]))
+    ours.load_state_dict(back[0])
+    our_optimizer.load_state_dict(back[1])
+    assert repr(back[0]._metadata) == repr(theirs.state_dict()._metadata)
+
+
 def test_map_location():
     data = saved([wrap(np.ones(2))])
     for place in ("cpu", penlight.device("cpu"), {"cpu": "cpu"}, lambda s, _: s, lambda *_: None):
@@ -563,6 +594,9 @@ class TestSafetensors:
         back = penlight.load(path)
         assert back.keys() == state.keys()
         back["0d"]._array[...] = 4  # what was loaded may be written
+        assert penlight.load(path, map_location="cpu").keys() == state.keys()
+        with pytest.raises(RuntimeError, match="dict map_location is not supported"):
+            penlight.load(path, map_location={})
 
     def test_errors(self, tmp_path):
         from safetensors import SafetensorError

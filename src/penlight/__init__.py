@@ -65,14 +65,17 @@ for _d in _dtypes.ALL:
 
 
 def __getattr__(name: str) -> _Any:
-    """Sub-packages, when first used."""
-    if not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
-        return _import_module(f"{__name__}.{name}")
+    """Sub-packages and what lives in them, when first used."""
     if name in _LATE:
-        return getattr(_import_module(f"{__name__}.{_LATE[name]}"), name)
-    raise AttributeError(
-        f"module '{__name__}' has no attribute '{name}': penlight lacks torch.{name}"
-    )
+        found = getattr(_import_module(f"{__name__}.{_LATE[name]}"), name)
+    elif not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
+        found = _import_module(f"{__name__}.{name}")
+    else:
+        raise AttributeError(
+            f"module '{__name__}' has no attribute '{name}': penlight lacks torch.{name}"
+        )
+    globals()[name] = found
+    return found
 
 
 # torch.* names whose home is imported only when needed

@@ -28,7 +28,7 @@ from .locations import MapLocation, locator
 from .names import NAMES, STORAGE_NAMES
 from .pickler import Call, Description, Elsewhere, Name, dumps
 from .storage import Storage, StoragePlan, StorageType
-from .unpickler import Unpickler
+from .unpickler import Unpickler, type_names
 
 Path = str | os.PathLike
 
@@ -260,5 +260,5 @@ def _storage_id(identity: Any) -> tuple[StorageType, str, str, int]:
         return identity[1:]
     raise UnpicklingError(
         "a storage is named ('storage', type, key, location, count); "
-        f"the file has {str(identity)[:100]}"
+        f"the file has {type_names(identity)}"
     )

@@ -9,7 +9,7 @@ import numpy as np
 from .locations import Locator
 from .names import NAMES
 from .storage import Storage, StorageType
-from .unpickler import Unpickler
+from .unpickler import Unpickler, type_names
 
 _MAGIC = 0x1950A86A20F9469CFC6C
 _PROTOCOL = 1001
@@ -57,7 +57,7 @@ class _Storages:
         ):
             raise UnpicklingError(
                 "a storage is named ('storage', type, key, location, count, view); "
-                f"the file has {str(identity)[:100]}"
+                f"the file has {type_names(identity)}"
             )
         _, kind, key, location, count, view = identity
         if kind.dtype is None or view is not None:

@@ -42,9 +42,7 @@ class Storage(Part):
         """The array of this size and stride (in elements) that begins at element `offset`."""
         numbers = (offset, *size, *stride)
         if any(type(number) is not int or number < 0 for number in numbers):
-            raise ValueError(
-                f"offset {offset}, size {size}, stride {stride} must be integers, none negative"
-            )
+            raise ValueError("offset, size and stride must be integers, none negative")
         if len(size) != len(stride):
             raise ValueError(f"mismatch in length of strides and shape: {stride} and {size}")
         last = offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True))

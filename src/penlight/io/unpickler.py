@@ -322,6 +322,13 @@ def call(constructor: Constructor, arguments: tuple) -> Any:
         raise UnpicklingError(f"{constructor.name} got wrong arguments: {error}") from error
 
 
+def type_names(value: Any) -> str:
+    """What a value is made of, for errors: a few shared tuples can make an endless `repr`."""
+    if type(value) is not tuple:
+        return type(value).__name__
+    return f"({', '.join(type(part).__name__ for part in value[:10])})"
+
+
 def check_key(key: Any) -> Any:
     """Let a dictionary's key pass: hashing tuples of tuples could take exponential time."""
     left, parts = [key], 1
