@@ -45,7 +45,7 @@ class Parameter(Tensor):
     def __new__(cls, data: Tensor | None = None, requires_grad: bool = True) -> Parameter:
         return _adopt(cls, data, requires_grad)
 
-    def __repr__(self, **options: Any) -> str:
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
         return "Parameter containing:\n" + tensor_repr(self, **options)
 
     def __deepcopy__(self, memo: dict) -> Any:
@@ -140,7 +140,7 @@ class UninitializedTensorMixin(Tensor):
             "initialize the parameters before calling `module.share_memory()`."
         )
 
-    def __repr__(self, **options: Any) -> str:
+    def __repr__(self, **options: Any) -> str:  # type: ignore[override]
         return f"<{type(self).__name__}>"
 
     def __deepcopy__(self, memo: dict) -> Any:
