@@ -32,10 +32,10 @@ def test_executed(path):
     assert all(not cell.get("outputs") for cell in book.cells), "commit notebooks without outputs"
     NotebookClient(book, timeout=120, kernel_name="python3").execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
-    printed = [output["text"] for output in outputs if output["output_type"] == "stream"]
+    printed = "".join(output["text"] for output in outputs if output["output_type"] == "stream")
     shown = [output["data"] for output in outputs if output["output_type"] == "execute_result"]
-    final = re.search(r"(\d+\.\d) %$", printed[-1].strip())
-    assert SAME[path.stem.split(".")[1]] in printed[-1]
+    final = re.search(r"(\d+\.\d) %\n$", printed)
+    assert SAME[path.stem.split(".")[1]] in printed
     assert final and float(final[1]) > 90
     pages = [data["text/html"] for data in shown if "text/html" in data]
     assert sum("<table" in page for page in pages) >= 4
