@@ -32,7 +32,7 @@ def test_executed(path):
     assert all(not cell.get("outputs") for cell in book.cells), "commit notebooks without outputs"
     NotebookClient(book, timeout=120, kernel_name="python3").execute()
     outputs = [output for cell in book.cells for output in cell.get("outputs", [])]
-    printed = "".join(output["text"] for output in outputs if output["output_type"] == "stream")
+    printed = "".join(output["text"] for output in outputs if output.get("name") == "stdout")
     shown = [output["data"] for output in outputs if output["output_type"] == "execute_result"]
     final = re.search(r"(\d+\.\d) %\n$", printed)
     assert SAME[path.stem.split(".")[1]] in printed
