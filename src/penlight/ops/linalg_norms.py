@@ -14,26 +14,18 @@ from .linalg_factors import eigvalsh, svdvals
 from .linalg_lstsq import tolerances
 from .linalg_solve import inv
 from .record import composite, op
-from .reduce import axes, half_in_float32
+from .reduce import axes, half_in_float32, kept
 
 inf = math.inf
 
 # ---------------------------------------------------------------- vectors
 
 
-def _spread(reduced: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
-    """A reduced tensor with axes of length 1 where it was reduced."""
-    if not keepdim:
-        for dim in sorted(dims):
-            reduced = reduced.unsqueeze(dim)
-    return reduced
-
-
 def _norm_rule(
     g: Tensor, y: Tensor, input: Tensor, ord: float, dims: tuple, keepdim: bool
 ) -> Tensor | None:
     """g · |x|ᵖ⁻¹ sign(x) / yᵖ⁻¹; 0 where the norm is 0, shared evenly among maxima for p = ∞."""
-    g, y, x = _spread(g, dims, keepdim), _spread(y, dims, keepdim), input
+    g, y, x = kept(g, dims, keepdim), kept(y, dims, keepdim), input
     if ord == 0:
         return None
     if ord == 1:
@@ -157,7 +149,7 @@ def matrix_norm(A, ord="fro", dim=(-2, -1), keepdim=False, *, dtype=None):
     if ord in ("nuc", 2, -2):
         values = svdvals(A.movedim((rows, columns), (-2, -1)))
         result = values.sum(-1) if ord == "nuc" else _extreme(values, -1, ord > 0)
-        return _spread(result, (rows, columns), False) if keepdim else result
+        return kept(result, (rows, columns), False) if keepdim else result
     along, across = (rows, columns) if abs(ord) == 1 else (columns, rows)
     sums = vector_norm(A, 1, along, keepdim=True)
     result = _extreme(sums, across, ord > 0, keepdim=True)

@@ -34,10 +34,10 @@ def axes(dim: Dims, ndim: int) -> tuple[int, ...]:
 
 def restored(g: Tensor, shape: tuple[int, ...], dims: tuple[int, ...], keepdim: bool) -> Tensor:
     """A reduced tensor spread again over the reduced axes."""
-    return _kept(g, dims, keepdim).expand(shape)
+    return kept(g, dims, keepdim).expand(shape)
 
 
-def _kept(reduced: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
+def kept(reduced: Tensor, dims: tuple[int, ...], keepdim: bool) -> Tensor:
     """A reduced tensor with the reduced axes as axes of length 1."""
     if not keepdim:
         for d in sorted(dims):
@@ -231,7 +231,7 @@ def product_before(x: Tensor, dim: int) -> Tensor:
 def _prod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int, keepdim: bool) -> Tensor:
     if x._array.ndim == 0:
         return g
-    return _prod_slope(_kept(g, (dim,), keepdim), x, _kept(y, (dim,), keepdim), dim)
+    return _prod_slope(kept(g, (dim,), keepdim), x, kept(y, (dim,), keepdim), dim)
 
 
 @op(
@@ -286,7 +286,7 @@ def _log_sum_exp(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
 @op(
     grad={
         "input": lambda g, x, y, dims, keepdim: (
-            _kept(g, dims, keepdim) * bar((x - _kept(y, dims, keepdim)).exp())
+            kept(g, dims, keepdim) * bar((x - kept(y, dims, keepdim)).exp())
         )
     },
     node="LogsumexpBackward0",
