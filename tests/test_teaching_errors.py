@@ -206,6 +206,44 @@ def test_advice_that_fails_does_not_hide_the_error():
     assert text_of(Failing(), 3).startswith("the error\n  in Failing()")
 
 
+def test_notes_and_texts_of_users_stay():
+    class Inner(nn.Module):
+        def forward(self, x):
+            error = KeyError("k")
+            error.add_note("mine")
+            raise error
+
+    class Renaming(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.part = nn.Linear(2, 2)
+
+        def forward(self, x):
+            try:
+                return self.part(x)
+            except RuntimeError as error:
+                error.args = ("another text",)
+                raise
+
+    outer = nn.Sequential(nn.Sequential(Inner()))
+    notes = raised(lambda: outer(3)).__notes__
+    assert notes == ["mine", "  in 0.0: Inner()\n  called with int"]
+    assert text_of(nn.Sequential(Renaming()), penlight.ones(1, 3)) == "another text"
+
+
+def test_a_module_that_can_not_be_printed_does_not_hide_the_error():
+    class Broken(nn.Module):
+        def __init__(self):
+            pass  # forgets Module.__init__
+
+        def forward(self, x):
+            return x
+
+    error = raised(lambda: Broken()(3))
+    assert isinstance(error, AttributeError) and "_forward_hooks" in str(error)
+    assert str(error).endswith("Broken.__init__ must call super().__init__() first")
+
+
 def test_hooks_and_errors_together():
     layer = nn.Linear(3, 2)
     layer.register_forward_hook(lambda *args: None)

@@ -16,26 +16,32 @@ from ..core.tensor import Tensor
 
 
 class _Story:
-    """What an error on its way out of a model has gathered so far."""
+    """What an error on its way out of a model has gathered so far.
+
+    Nothing here may hide the error itself: a module that can not be printed or walked is left out.
+    """
 
     def __init__(self, message: str, module: Any, args: tuple):
         self.message, self.path, self.last = message, "", module
-        self.name = _one_line(module)
+        self.name, self.shown = type(module).__name__, message
         self.lines: list[str] = []
-        with contextlib.suppress(Exception):  # advice must never hide the error itself
+        with contextlib.suppress(Exception):
+            self.name = _one_line(module)
             self.lines = [*_came(args), *_type_lines(module, args), *module._wants(*args)]
 
     def climb(self, module: Any) -> None:
         """Notes that `module` is what called the last one."""
-        for path, part in module.named_modules():
-            if part is self.last and path:
-                self.path = f"{path}.{self.path}" if self.path else path
-                break
+        with contextlib.suppress(Exception):
+            for path, part in module.named_modules():
+                if part is self.last and path:
+                    self.path = f"{path}.{self.path}" if self.path else path
+                    break
         self.last = module
 
     def text(self) -> str:
         where = f"{self.path}: {self.name}" if self.path else self.name
-        return "\n".join([self.message, f"  in {where}", *(f"  {line}" for line in self.lines)])
+        lines = [self.message, f"  in {where}", *(f"  {line}" for line in self.lines)]
+        return "\n".join(lines).lstrip("\n")
 
 
 def explain(error: Exception, module: Any, args: tuple) -> None:
@@ -46,12 +52,14 @@ def explain(error: Exception, module: Any, args: tuple) -> None:
     else:
         message = error.args[0] if len(error.args) == 1 else None
         plain = isinstance(message, str) and type(error).__str__ is Exception.__str__
-        story = _Story(str(message) if plain else "", module, args)
-        error.__dict__["_story"] = story
+        story = error.__dict__["_story"] = _Story(str(message) if plain else "", module, args)
+    before, story.shown = story.shown, story.text()
     if story.message:
-        error.args = (story.text(),)
+        if error.args == (before,):  # unless somebody on the way gave it another text
+            error.args = (story.shown,)
     else:  # the text of this class is not its argument: a note beside it
-        error.__notes__ = [story.text().lstrip("\n")]
+        notes = error.__dict__.setdefault("__notes__", [])
+        notes[:] = [note for note in notes if note != before] + [story.shown]
 
 
 def _one_line(module: Any) -> str:

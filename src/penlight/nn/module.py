@@ -189,7 +189,11 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
                 return own["_buffers"][name]
             if name in own["_modules"]:
                 return own["_modules"][name]
-        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+        kind = type(self).__name__
+        cure = (
+            "" if "_parameters" in own else f"\n{kind}.__init__ must call super().__init__() first"
+        )
+        raise AttributeError(f"'{kind}' object has no attribute '{name}'{cure}")
 
     def __setattr__(self, name: str, value: Any) -> None:
         own = self.__dict__
