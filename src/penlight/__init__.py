@@ -48,7 +48,7 @@ from .core.settings import (
 )
 from .core.size import Size
 from .core.tensor import Tensor
-from .ops.record import EXPOSED as _EXPOSED
+from .ops.exposure import EXPOSED as _EXPOSED
 
 _keep_freed_memory()
 

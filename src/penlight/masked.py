@@ -3,7 +3,7 @@ module.
 """
 
 from .ops import masked as _masked  # noqa: F401
-from .ops.record import EXPOSED, lacks
+from .ops.exposure import EXPOSED, lacks
 
 globals().update(EXPOSED["masked"])
 __getattr__ = lacks("masked")

@@ -1,6 +1,6 @@
 """The names of torch.special; the ops are on the pages of `penlight.ops`."""
 
-from .ops.record import EXPOSED, lacks
+from .ops.exposure import EXPOSED, lacks
 
 globals().update(EXPOSED["special"])
 __getattr__ = lacks("special")

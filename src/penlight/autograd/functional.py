@@ -122,7 +122,7 @@ def jacobian(
 
 
 def _stacked(rows: list[Tensor]) -> Any:
-    from ..ops.record import EXPOSED
+    from ..ops.exposure import EXPOSED
 
     return EXPOSED["torch"]["stack"](rows)
 

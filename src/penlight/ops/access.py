@@ -13,7 +13,7 @@ from ..core import dtype as dtypes
 from ..core.printing import tensor_repr
 from ..core.tensor import Tensor, wrap
 from .cast import cast
-from .record import expose
+from .exposure import expose
 
 
 def item(self: Tensor) -> Any:

@@ -10,8 +10,9 @@ from typing import Any
 
 from ..core.tensor import Tensor, check_dim
 from .elementwise import sigmoid, tanh
+from .exposure import expose, in_place
+from .families import composite, op
 from .join import cat
-from .record import composite, expose, in_place, op
 from .rectifier import below, wide
 from .special_math.error import erf
 

@@ -15,8 +15,8 @@ from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
 from .axis_maps import AxisMap, mapping_op
 from .choose import choosing_op, take
+from .families import composite
 from .random import rand
-from .record import composite
 from .windows import Ints
 
 _average = {

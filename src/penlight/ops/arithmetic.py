@@ -10,8 +10,10 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .elementwise import bar
+from .families import binary, composite, to_float
 from .kinds import FLOATS, INTEGERS, need_tensor_first, need_tensors, unsupported
-from .record import binary, composite, quiet, result_dtype, to_float
+from .operands import result_dtype
+from .record import quiet
 
 Operand = Tensor | int | float | builtins.complex
 

@@ -11,8 +11,9 @@ from ..core.formats import contiguous_format
 from ..core.memory import copied
 from ..core.tensor import Tensor, check_dim, wrap
 from .arguments import ints, need_tensor, with_keyword
+from .exposure import expose
+from .families import composite, op
 from .kinds import unsupported
-from .record import composite, expose, op
 from .shape import reshape
 from .views import distinct
 

@@ -14,10 +14,10 @@ from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
 from .creation import ones, zeros
 from .dropout import dropout
+from .families import composite, op
 from .join import cat
 from .matmul import linear
 from .padding import pad
-from .record import composite, op
 from .rectifier import wide
 
 

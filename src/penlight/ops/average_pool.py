@@ -15,8 +15,8 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .choose import chosen, planes
+from .families import composite, op
 from .pool_size import check_places, check_rank, check_window, overhang, per_axis, places
-from .record import composite, op
 from .windows import Ints, embed
 
 # ---------------------------------------------------------------- sums of windows

@@ -11,7 +11,8 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
 from .arguments import ints, need_tensor, with_keyword
-from .record import composite, expose
+from .exposure import expose
+from .families import composite
 from .shape import reshape, unpacked
 from .views import (
     _as_strided,

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from .record import op
+from .families import op
 
 
 class AxisMap(NamedTuple):

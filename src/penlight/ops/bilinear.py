@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..core.tensor import Tensor
-from .record import composite
+from .families import composite
 
 
 @composite(names="nn.functional.bilinear")

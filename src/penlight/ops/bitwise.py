@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..core.tensor import Tensor
+from .families import binary, composite, unary
 from .kinds import INTEGERS, only
-from .record import binary, composite, unary
 
 _INTEGRAL = INTEGERS + "b"
 

@@ -12,8 +12,10 @@ from ..core.memory import empty_as
 from ..core.random import Generator, check_generator
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
+from .exposure import into_out
+from .families import composite
 from .filling import need_float, pour, remember
-from .record import check_broadcast, composite, into_out
+from .operands import check_broadcast
 
 
 @composite(names="torch.multinomial Tensor.multinomial")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from math import prod
 from typing import Any
 
-from .record import op
+from .families import op
 
 
 def planes(array: Any, rank: int) -> Any:

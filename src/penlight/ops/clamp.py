@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
+from .families import composite, op
 from .kinds import COMPLEX, need_tensors, unsupported
+from .operands import result_dtype
 from .powers import broadcastable
-from .record import composite, op, result_dtype
 
 Bound = Tensor | float | None
 

@@ -12,8 +12,8 @@ import numpy as np
 from ..core.dtype import int64, uint8
 from ..core.teaching import teach
 from ..core.tensor import Tensor
+from .families import composite, op
 from .loss import reduced, reduction_of
-from .record import composite, op
 from .rectifier import wide
 from .softmax import log_softmax
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
+from .families import binary, composite, op, unary
 from .kinds import COMPLEX, need_tensor_first, need_tensors, only
 from .powers import broadcastable
-from .record import binary, composite, op, unary
 
 _ORDERED = "biufV"
 

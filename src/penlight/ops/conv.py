@@ -13,9 +13,9 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arguments import ints, need_tensor
 from .correlate import Geometry, correlate, correlate_input, correlate_weight
+from .families import composite, op
 from .matmul import c_name
 from .padding import constant_pad_nd
-from .record import composite, op
 from .windows import Ints
 
 # ---------------------------------------------------------------- arguments

@@ -12,7 +12,8 @@ from ..core.memory import copied, is_laid_out
 from ..core.tensor import Tensor
 from .arguments import as_dtype, need_tensor
 from .cast import cast
-from .record import composite, expose, op
+from .exposure import expose
+from .families import composite, op
 
 
 @op(grad={"input": lambda g: g}, node="ToCopyBackward0")

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from .axes import as_strided, narrow, permute, squeeze
-from .record import expose
+from .exposure import expose
 from .shape import expand, view
 from .split import chunk, split, split_with_sizes, unbind
 from .views import (

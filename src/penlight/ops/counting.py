@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, check_dim, wrap
+from .families import composite
 from .kinds import FLOATS, INTEGERS, unsupported
-from .record import composite
 from .return_types import return_type
 
 # ---------------------------------------------------------------- unique

@@ -14,9 +14,10 @@ import numpy as np
 from ..core.memory import copied, empty_as, empty_in
 from ..core.tensor import Tensor
 from .arguments import ints, need_tensor
+from .exposure import expose
 from .factory import factory, fill_dtype, np_dtype, number, sizes
+from .families import op
 from .literal import as_array
-from .record import expose, op
 
 
 @factory("torch.tensor")

@@ -16,8 +16,8 @@ import numpy as np
 
 from ..core.tensor import Tensor
 from .arithmetic import no_derivative
+from .families import composite, op
 from .loss import reduced, reduction_of
-from .record import composite, op
 
 
 def _places(xp: Any, targets: Any, blank: int) -> tuple[Any, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 from ..core.tensor import Tensor, check_dim
 from .arguments import ints
 from .axes import as_strided
-from .record import composite, op
+from .families import composite, op
 from .shape import reshape
 from .views import _as_strided, diagonal, place, select, slice_along
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
+from .families import composite
 from .join import cat
-from .record import composite
 from .reduce import axes
 
 

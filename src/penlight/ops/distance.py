@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, wrap
-from .record import check_broadcast, composite, op, result_dtype
+from .families import composite, op
+from .operands import check_broadcast, result_dtype
 
 # ---------------------------------------------------------------- vector by vector
 

@@ -13,7 +13,7 @@ from ..core import dtype as dtypes
 from ..core.device import resolve
 from ..core.memory import address
 from ..core.tensor import Tensor, wrap
-from .record import expose
+from .exposure import expose
 
 # Types that DLPack knows and NumPy does not, by DLPack's code. They travel as unsigned integers of
 # the same size: only the code in the capsule is exchanged.

@@ -13,8 +13,9 @@ import numpy as np
 
 from ..core.memory import empty_as
 from ..core.tensor import Tensor, wrap
+from .exposure import expose
+from .families import composite
 from .filling import bernoulli_values, pour
-from .record import composite, expose
 
 SELU_FLOOR = 1.7580993408473766  # -SELU(-∞)
 

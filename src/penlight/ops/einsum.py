@@ -10,8 +10,8 @@ from itertools import combinations
 from typing import Any
 
 from ..core.tensor import Tensor, check_dim
+from .families import composite
 from .matmul import bmm, mm
-from .record import composite
 
 # Labels are letters; the axes of an ellipsis get numbers, counted from its end: -1 is the last.
 Label = str | int

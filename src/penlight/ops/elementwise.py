@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
+from .families import composite, op, to_float, unary
 from .kinds import COMPLEX, FLOATS, name_of, need_tensors, only, unchanged_integers, unsupported
-from .record import composite, op, to_float, unary
 from .return_types import return_type
 
 # ---------------------------------------------------------------- conjugate

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..core.dtype import int32, int64
 from ..core.tensor import Tensor, wrap, written
-from .record import composite, expose, op
+from .exposure import expose
+from .families import composite, op
 
 # ---------------------------------------------------------------- rows by index
 

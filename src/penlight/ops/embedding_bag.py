@@ -13,7 +13,7 @@ from .embedding import (
     _shrink_rows,
     add_rows,
 )
-from .record import composite, op
+from .families import composite, op
 
 MODES = ("sum", "mean", "max")
 

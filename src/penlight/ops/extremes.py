@@ -11,8 +11,8 @@ import numpy as np
 
 from ..core.tensor import Tensor, check_dim
 from . import compare
+from .families import composite, op
 from .kinds import COMPLEX, need_tensors, unsupported
-from .record import composite, op
 from .reduce import Dims, axes, restored
 from .return_types import return_type
 

@@ -14,8 +14,8 @@ from ..core.formats import strided
 from ..core.tensor import Tensor, wrap
 from .arguments import as_dtype, ints
 from .cast import cast
+from .exposure import expose, into_out
 from .literal import check_range
-from .record import expose, into_out
 
 
 def factory(names: str, sparse: Callable | None = None) -> Callable:

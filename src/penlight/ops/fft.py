@@ -17,8 +17,8 @@ from ..core.tensor import Tensor, check_dim
 from .arrange import roll
 from .elementwise import bar
 from .factory import factory, np_dtype
+from .families import composite, op
 from .padding import constant_pad_nd
-from .record import composite, op
 
 Dims = Sequence[int]
 

@@ -18,7 +18,7 @@ from ..core.info import finfo
 from ..core.random import Generator, check_generator
 from ..core.tape import Node, modes
 from ..core.tensor import Tensor, check_writable, edge_to, wrap, written
-from .record import expose
+from .exposure import expose
 
 # What C++ calls the types in the errors of PyTorch's random kernels.
 C_NAMES = {

@@ -10,7 +10,7 @@ from math import prod
 from typing import Any
 
 from .arguments import ints, need_tensor
-from .record import composite, op
+from .families import composite, op
 from .windows import Ints, embed, positions, taps, windows
 
 

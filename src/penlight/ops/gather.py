@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, check_dim, wrap
-from .record import check_broadcast, composite, op
+from .families import composite, op
+from .operands import check_broadcast
 
 # ---------------------------------------------------------------- checks and keys
 

@@ -16,8 +16,8 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
 from .choose import chosen
+from .families import composite, op
 from .masks import where
-from .record import composite, op
 
 _MODES = ("bilinear", "nearest", "bicubic")
 _PADDINGS = ("zeros", "border", "reflection")

@@ -13,8 +13,9 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from .arguments import ints
 from .creation import ones_like
+from .exposure import expose
+from .families import composite
 from .join import stack
-from .record import composite, expose
 from .shape import reshape, unpacked
 
 

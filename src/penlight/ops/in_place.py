@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..core.tensor import Tensor
 from . import clamp, elementwise, powers, special  # noqa: F401  (they fill the table first)
-from .record import EXPOSED, expose
+from .exposure import EXPOSED, expose
 
 _OTHERS = """
     round square clamp clip clamp_min clamp_max conj_physical nan_to_num logit ldexp xlogy gcd lcm

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_writable, wrap, written
-from .record import composite, op
+from .families import composite, op
 from .views import alias, select, slice_along
 
 # ---------------------------------------------------------------- advanced indexing

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, check_dim, wrap
+from .families import composite, op
 from .gather import check_range
 from .masks import where
-from .record import composite, op
 from .scatter import scatter_reduce
 
 # ---------------------------------------------------------------- whole slices at an index vector

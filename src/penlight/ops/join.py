@@ -9,8 +9,9 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
 from .axes import atleast_1d, atleast_2d, atleast_3d
+from .exposure import expose, into_out
+from .families import composite
 from .pieces import _block_diag, _cat, _stack, is_void
-from .record import composite, expose, into_out
 from .shape import reshape
 
 

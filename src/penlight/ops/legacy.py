@@ -13,8 +13,8 @@ from ..core.size import Size
 from ..core.tensor import Tensor, wrap
 from .arguments import ints
 from .convert import TENSOR_TYPES
+from .exposure import expose
 from .literal import as_array
-from .record import expose
 
 _bare = Tensor.__new__
 

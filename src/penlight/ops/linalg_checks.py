@@ -8,8 +8,8 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
+from .exposure import expose
 from .matmul import broadcast_batch
-from .record import expose
 
 
 class LinAlgError(RuntimeError):

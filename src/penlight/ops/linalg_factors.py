@@ -14,9 +14,9 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from .diagonals import diag_embed
 from .elementwise import bar
+from .families import composite, op
 from .linalg_checks import LinAlgError, first_failure, floating, matrix, square
 from .linalg_triangular import solve_triangular
-from .record import composite, op
 from .return_types import return_type
 
 

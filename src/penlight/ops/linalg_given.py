@@ -10,6 +10,7 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from . import dense
 from .elementwise import bar
+from .families import composite, op
 from .linalg_checks import (
     equation,
     first_failure,
@@ -20,7 +21,6 @@ from .linalg_checks import (
 )
 from .linalg_lu import permutation_matrix
 from .linalg_triangular import solve_triangular
-from .record import composite, op
 from .return_types import return_type
 
 # ---------------------------------------------------------------- from given factors

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, wrap
+from .families import composite, op
 from .linalg_checks import floating, matrix, one_batch, square
-from .record import composite, op
 from .return_types import return_type
 
 linalg_lstsq = return_type("linalg_lstsq", "solution residuals rank singular_values")

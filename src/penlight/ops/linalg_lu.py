@@ -12,10 +12,10 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from . import dense
+from .families import composite, op
 from .join import cat
 from .linalg_checks import first_failure, floating
 from .linalg_triangular import solve_triangular
-from .record import composite, op
 from .return_types import return_type
 
 linalg_lu_factor = return_type("linalg_lu_factor", "LU pivots")

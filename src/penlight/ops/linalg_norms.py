@@ -9,11 +9,11 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
+from .families import composite, op
 from .linalg_checks import floating, matrix, square
 from .linalg_factors import eigvalsh, svdvals
 from .linalg_lstsq import tolerances
 from .linalg_solve import inv
-from .record import composite, op
 from .reduce import axes, half_in_float32, kept
 
 inf = math.inf

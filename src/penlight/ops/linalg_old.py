@@ -6,9 +6,9 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from . import dense, linalg_factors, linalg_given, linalg_lu
+from .families import composite, op
 from .linalg_checks import LinAlgError, first_failure, floating, one_batch, square
 from .linalg_triangular import solve_triangular
-from .record import composite, op
 from .return_types import return_type
 
 svd_type = return_type("svd", "U S V")

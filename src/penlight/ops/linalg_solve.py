@@ -13,6 +13,7 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from . import dense
 from .elementwise import bar
+from .families import composite, op
 from .linalg_checks import (
     LinAlgError,
     equation,
@@ -24,7 +25,6 @@ from .linalg_checks import (
     square,
 )
 from .linalg_factors import svd
-from .record import composite, op
 from .return_types import return_type
 
 linalg_inv_ex = return_type("linalg_inv_ex", "inverse info")

@@ -6,8 +6,8 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from . import dense
+from .families import composite, op
 from .linalg_checks import equation, floating, matrix, one_batch, same_types, square
-from .record import composite, op
 
 
 def _triangle(t: Tensor, upper: bool, unit: bool) -> Tensor:

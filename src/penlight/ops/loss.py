@@ -12,7 +12,8 @@ from typing import Any
 from ..core.teaching import TeachingWarning
 from ..core.tensor import Tensor
 from .activation import logsigmoid
-from .record import check_broadcast, composite, op, result_dtype
+from .families import composite, op
+from .operands import check_broadcast, result_dtype
 from .rectifier import wide
 
 # ---------------------------------------------------------------- reductions

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
+from .families import op
 from .join import cat, stack
-from .record import op
 
 
 class LstmSequence(NamedTuple):

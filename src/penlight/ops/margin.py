@@ -7,8 +7,8 @@ from typing import Any
 
 from ..core.tensor import Tensor
 from .distance import pairwise_distance
+from .families import composite, op
 from .loss import reduced, reduction_of
-from .record import composite, op
 from .rectifier import wide
 
 # ---------------------------------------------------------------- between pairs

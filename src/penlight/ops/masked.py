@@ -15,8 +15,9 @@ from ..core.tensor import Tensor, wrap
 from . import scan, softmax
 from .clamp import clamp_min
 from .convert import convert
+from .exposure import EXPOSED, expose
+from .families import composite
 from .masks import where
-from .record import EXPOSED, composite, expose
 
 _T = EXPOSED["torch"]
 Dims = int | tuple[int, ...] | None

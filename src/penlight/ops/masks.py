@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, wrap
+from .families import composite, op
 from .matmul import C_NAMES
-from .record import check_broadcast, composite, op
+from .operands import check_broadcast
 from .scatter import corner
 
 # ---------------------------------------------------------------- masks

@@ -6,8 +6,8 @@ import math
 from typing import Any
 
 from ..core.tensor import Tensor
+from .families import composite, op
 from .kinds import FLOATS
-from .record import composite, op
 
 
 def same_dtype(name: str, a: Tensor, b: Tensor) -> None:
@@ -284,7 +284,7 @@ def _batched(input: Tensor, other: Tensor) -> Tensor:
 
 def broadcast_batch(a: tuple[int, ...], b: tuple[int, ...]) -> tuple[int, ...]:
     """The shape two batch shapes broadcast to."""
-    from .record import check_broadcast
+    from .operands import check_broadcast
 
     check_broadcast(a, b)
     rank = max(len(a), len(b))

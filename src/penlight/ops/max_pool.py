@@ -15,6 +15,7 @@ from ..core import dtype as dtypes
 from ..core.device import namespace
 from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
+from .families import composite, op
 from .pool_size import (
     check_line,
     check_places,
@@ -24,7 +25,6 @@ from .pool_size import (
     per_axis,
     places,
 )
-from .record import composite, op
 from .windows import Ints, embed, taps
 
 

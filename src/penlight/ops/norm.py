@@ -20,8 +20,9 @@ from ..core.tape import modes
 from ..core.tensor import Tensor, check_dim, wrap, written
 from .arguments import ints, need_tensor
 from .average_pool import avg_pool2d
+from .families import composite, op
 from .padding import pad
-from .record import composite, op, quiet
+from .record import quiet
 
 
 class Layout(NamedTuple):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.tensor import Tensor, wrap
 from . import arithmetic, bitwise, compare, elementwise, powers
-from .record import in_place
+from .exposure import in_place
 
 _OPERANDS = (Tensor, int, float, complex, np.generic)
 

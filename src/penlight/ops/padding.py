@@ -14,7 +14,7 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arguments import need_tensor
 from .axis_maps import AxisMap, mapping_op
-from .record import composite, op
+from .families import composite, op
 from .windows import embed
 
 

@@ -11,7 +11,7 @@ from ..core import dtype as dtypes
 from ..core.formats import channels_last
 from ..core.memory import is_laid_out
 from ..core.tensor import Tensor
-from .record import op
+from .families import op
 
 
 def common_np(arrays: Sequence[Any]) -> Any:

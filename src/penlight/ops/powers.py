@@ -12,6 +12,7 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arithmetic import Operand, conjugate, no_derivative
 from .elementwise import bar, log, sigmoid
+from .families import binary, composite, op, to_float
 from .kinds import (
     COMPLEX,
     FLOATS,
@@ -22,7 +23,7 @@ from .kinds import (
     only,
     unsupported,
 )
-from .record import binary, check_broadcast, composite, op, result_dtype, to_float
+from .operands import check_broadcast, result_dtype
 
 # ---------------------------------------------------------------- powers
 

@@ -11,9 +11,11 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
 from .elementwise import bar
+from .exposure import expose
+from .families import composite
 from .linalg_checks import identity_for, square
 from .matmul import bmm, dot, matmul, mm, mv
-from .record import check_broadcast, composite, expose
+from .operands import check_broadcast
 
 expose(matmul, "linalg.matmul")
 

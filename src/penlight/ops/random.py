@@ -16,7 +16,9 @@ from ..core.memory import empty_as
 from ..core.random import Generator
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
+from .exposure import EXPOSED, expose, into_out
 from .factory import factory, sizes
+from .families import composite
 from .filling import (
     bernoulli_each,
     bernoulli_values,
@@ -25,7 +27,7 @@ from .filling import (
     remember,
     uniform_values,
 )  # fmt: skip
-from .record import EXPOSED, check_broadcast, composite, expose, into_out
+from .operands import check_broadcast
 
 for _name in ("Generator", "manual_seed", "seed", "initial_seed", "get_rng_state", "set_rng_state"):
     expose(getattr(generators, _name), f"torch.{_name}")

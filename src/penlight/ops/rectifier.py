@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, wrap
+from .exposure import expose, in_place
+from .families import binary, composite, op, unary
 from .filling import slopes_below_zero
 from .kinds import FLOATS, unsupported
-from .record import binary, composite, expose, in_place, op, unary
 
 
 def wide(x: Any, kernel: str) -> Any:

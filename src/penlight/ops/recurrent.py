@@ -15,10 +15,10 @@ import numpy as np
 from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
 from .dropout import dropout
+from .families import composite, op
 from .join import cat
 from .lstm import lstm_sequence
 from .matmul import linear
-from .record import composite, op
 
 
 class LstmState(NamedTuple):

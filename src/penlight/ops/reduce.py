@@ -12,8 +12,8 @@ from ..core import dtype as dtypes
 from ..core.memory import view_as_strided
 from ..core.tensor import Tensor, check_dim, wrap
 from .elementwise import bar
+from .families import composite, op
 from .kinds import COMPLEX, FLOATS
-from .record import composite, op
 
 Dims = int | tuple[int, ...] | list[int] | None
 

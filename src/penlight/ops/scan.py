@@ -10,10 +10,10 @@ from ..core import dtype as dtypes
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_dim
 from .elementwise import bar
+from .families import composite, op
 from .join import cat
 from .kinds import COMPLEX, FLOATS, unsupported
 from .powers import log_add
-from .record import composite, op
 from .reduce import numpy_type, product_before, summable
 from .return_types import return_type
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, check_dim, wrap
+from .families import composite, op
 from .gather import along, check_extent, check_index_type, check_range
-from .record import composite, op
 
 
 def _fits_scatter(name: str) -> Any:

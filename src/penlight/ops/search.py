@@ -9,8 +9,8 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
+from .families import composite
 from .kinds import COMPLEX, name_of, refuse
-from .record import composite
 
 
 def _check_search(

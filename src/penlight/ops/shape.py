@@ -14,7 +14,9 @@ from ..core.formats import contiguous_format
 from ..core.size import Size
 from ..core.tensor import Tensor, check_dim
 from .arguments import as_dtype, ints, need_tensor
-from .record import check_broadcast, composite, expose
+from .exposure import expose
+from .families import composite
+from .operands import check_broadcast
 from .views import _expand, _unsafe_view, _view, _view_dtype
 
 # ---------------------------------------------------------------- view, reshape, flatten

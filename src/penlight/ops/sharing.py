@@ -15,9 +15,10 @@ from .arguments import as_dtype
 from .convert import convert
 from .creation import tensor
 from .dlpack import from_dlpack
+from .exposure import expose
 from .factory import finished
+from .families import composite
 from .literal import check_foreign
-from .record import composite, expose
 
 
 @functools.cache  # as in PyTorch, once per process

@@ -6,7 +6,7 @@ https://docs.pytorch.org/docs/stable/generated/torch.nn.PixelShuffle.html
 from __future__ import annotations
 
 from ..core.tensor import Tensor
-from .record import op
+from .families import op
 
 
 def _check_factor(name: str, input: Tensor, factor: int, argument: str) -> None:

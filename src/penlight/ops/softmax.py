@@ -9,7 +9,8 @@ import numpy as np
 
 from ..core.dtype import dtype as Dtype
 from ..core.tensor import Tensor, check_dim
-from .record import composite, expose, op
+from .exposure import expose
+from .families import composite, op
 from .rectifier import wide
 
 SHORT_AXIS = 32  # NumPy reduces a last axis this short slower than a first one, copy included

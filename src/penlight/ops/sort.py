@@ -9,8 +9,8 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
 from .extremes import need_elements, placed
+from .families import composite, op
 from .kinds import COMPLEX, FLOATS, refuse
-from .record import composite, op
 from .return_types import return_type
 
 

@@ -14,8 +14,8 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arithmetic import Operand, no_derivative
 from .elementwise import bar, cos, exp, log, log1p, sgn, sin
+from .families import binary, composite, op, to_float, unary
 from .kinds import COMPLEX, FLOATS, need_tensors, only, unsupported
-from .record import binary, composite, op, to_float, unary
 from .special_math import bessel, error, gamma, polynomials
 
 _SQRT_PI = math.sqrt(math.pi)

@@ -9,8 +9,9 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
 from .arguments import ints
+from .exposure import expose
+from .families import composite
 from .pieces import _split, _split_with_sizes, _unbind
-from .record import composite, expose
 from .views import slice_along
 
 # ---------------------------------------------------------------- by length

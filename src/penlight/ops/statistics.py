@@ -10,9 +10,9 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim, wrap
 from .elementwise import bar, complex
+from .families import composite, op
 from .kinds import COMPLEX, FLOATS, name_of
 from .powers import broadcastable
-from .record import composite, op
 from .reduce import added_up, axes, count, half_in_float32, restored
 
 # ---------------------------------------------------------------- variance

@@ -12,10 +12,10 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
+from .families import composite
 from .fft import fft, ifft, irfft, rfft
 from .join import stack
 from .padding import constant_pad_nd, pad
-from .record import composite
 from .views import view_as_real
 
 

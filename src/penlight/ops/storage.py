@@ -16,7 +16,7 @@ from ..core.storage import TypedStorage, UntypedStorage
 from ..core.tensor import Tensor, View, check_dim, check_writable, wrap, written
 from .arguments import ints, need_tensor
 from .axes import as_strided, squeeze
-from .record import expose
+from .exposure import expose
 from .views import t, transpose, unsqueeze
 
 # ---------------------------------------------------------------- where the elements lie

@@ -18,7 +18,7 @@ from ..core import dtype as dtypes
 from .adaptive_pool import adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d
 from .arguments import need_tensor
 from .axis_maps import AxisMap, mapping_op
-from .record import composite
+from .families import composite
 
 _NODES = {
     ("nearest", 1): "UpsampleNearest1D",

@@ -16,7 +16,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.memory import address, owner_bytes, view_as_strided
 from ..core.tensor import check_dim
-from .record import op
+from .families import op
 
 # ---------------------------------------------------------------- the gradients of views
 

@@ -1,5 +1,5 @@
 """The names of torch.signal.windows; they are on the page `penlight.ops.tapers`."""
 
-from ..ops.record import EXPOSED
+from ..ops.exposure import EXPOSED
 
 globals().update(EXPOSED["signal.windows"])

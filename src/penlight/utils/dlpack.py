@@ -1,5 +1,5 @@
 """The names of torch.utils.dlpack; they are on the page `penlight.ops.dlpack`."""
 
-from ..ops.record import EXPOSED
+from ..ops.exposure import EXPOSED
 
 globals().update(EXPOSED["utils.dlpack"])

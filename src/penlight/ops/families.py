@@ -1,0 +1,310 @@
+"""The makers of ops: `unary`, `binary`, `op`, and `composite` for functions of other ops.
+
+A call goes  arguments -> arrays -> meaning -> tensor -> (where a gradient is wanted) a tape node.
+Each maker returns the function that users call.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..core import dtype as dtypes
+from ..core.device import namespace
+from ..core.tape import modes
+from ..core.tensor import Tensor, View, wrap
+from .exposure import documented, expose, into_out
+from .operands import check_broadcast, not_a_tensor, promote_arrays, result_dtype, with_number
+from .record import NUMPY_NAMES, Record, default_names, named, quiet
+
+# ---------------------------------------------------------------- any op
+
+
+def unwrap(value: Any) -> Any:
+    """Tensors to arrays, also inside a list or tuple."""
+    if isinstance(value, Tensor):
+        return value._array
+    if type(value) in (list, tuple) and any(isinstance(v, Tensor) for v in value):
+        return type(value)(unwrap(v) for v in value)
+    return value
+
+
+def op(
+    function: Callable | None = None,
+    *,
+    name: str = "",
+    grad: Any = None,
+    inputs: Sequence[str] = (),
+    names: str = "",
+    node: str = "",
+    view: bool | str = False,
+    result: Any = None,
+    promote: Sequence[str] = (),
+    check: Callable | None = None,
+    sample: Any = None,
+    inplace: bool = False,
+) -> Any:
+    """Makes an op of its meaning, a function (xp, *arrays and other arguments) -> array or tuple
+    of arrays.
+
+    `grad`     {input name: rule}, or one rule giving a tuple for all of `inputs`. A rule names
+               what it needs: `g`
+               the incoming gradient (a tuple for several results), `y` the result(s), `needs`
+               which inputs want a gradient (joint rules), `NAME` an argument, `NAME_shape` a
+               tensor argument's shape
+    `names`    where it appears; default "torch.NAME Tensor.NAME"
+    `node`     the printed name of grad_fn, where it is not CamelCaseBackward0
+    `view`     the result shares memory with the first argument ("multiple": several views)
+    `result`   a named tuple class for several results
+    `promote`  names of tensor arguments that are brought to a common type first
+    `check`    called with the arguments as given; raises where they do not fit
+    `sample`   draw -> list of argument tuples for the gradient tests; draw(*shape) makes a float64
+               tensor
+    `inplace`  whether Tensor.NAME_ exists
+    """
+    if function is None:
+        given = {k: v for k, v in locals().items() if k != "function"}
+        return lambda f: op(f, **given)
+    code = function.__code__
+    params = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    defaults = _defaults(function)
+    name = name or function.__name__.rstrip("_")
+    meaning = _positional(function)
+    record = Record(
+        name, meaning if view else quiet(meaning), params, defaults=defaults, grad=grad,
+        inputs=inputs, node=node,
+        names=tuple(names.split()), view=view, result=result, promote=promote, check=check,
+        sample=sample, doc=function.__doc__,
+    )  # fmt: skip
+    call = documented(_caller(record), name, function.__doc__, record)
+    expose(call, record.names, record if inplace else False)
+    return call
+
+
+def _positional(meaning: Callable) -> Callable:
+    """A meaning whose keyword-only arguments may be given by position too."""
+    code = meaning.__code__
+    if not code.co_kwonlyargcount:
+        return meaning
+    first = code.co_argcount
+    keywords = code.co_varnames[first : first + code.co_kwonlyargcount]
+
+    def positional(*args: Any) -> Any:
+        return meaning(*args[:first], **dict(zip(keywords, args[first:])))
+
+    return positional
+
+
+def _defaults(function: Callable) -> dict[str, Any]:
+    code, positional = function.__code__, function.__defaults__ or ()
+    names = code.co_varnames[: code.co_argcount]
+    return dict(zip(names[len(names) - len(positional) :], positional)) | (
+        function.__kwdefaults__ or {}
+    )
+
+
+def _caller(record: Record) -> Callable:
+    """The function users call for a general op."""
+    arity, meaning, check, differentiable = (
+        record.arity, record.meaning, record.check, record.differentiable,
+    )  # fmt: skip
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        if "out" in kwargs:
+            out = kwargs.pop("out")
+            return call(*args, **kwargs) if out is None else into_out(out, call(*args, **kwargs))
+        bound = args if len(args) == arity and not kwargs else record.bind(args, kwargs)
+        need = False
+        for index in differentiable:
+            value = bound[index]
+            if isinstance(value, Tensor):
+                need = need or value._requires_grad or value._view is not None
+            elif isinstance(value, (list, tuple)):
+                need = True
+            elif value is not None and not isinstance(value, (int, float, complex)):
+                raise not_a_tensor(record, index, value)
+        if check is not None:
+            check(*bound)
+        arrays = [unwrap(value) for value in bound]
+        if record.promote:
+            promote_arrays(record, bound, arrays)
+        result = meaning(namespace(arrays[0] if arrays else None), *arrays)
+        if isinstance(result, tuple):
+            outputs = tuple([wrap(r) for r in result])
+            value = record.result(*outputs) if record.result else outputs
+        else:
+            value = wrap(result)
+            outputs = (value,)
+        if need and modes.grad:
+            record.attach(bound, outputs)
+        if record.view:
+            note_views(record, bound, outputs)
+        return value
+
+    return call
+
+
+def note_views(record: Record, bound: tuple, outputs: tuple[Tensor, ...]) -> None:
+    """Ties results that share memory to the tensor whose memory it is."""
+    parent = bound[0]
+    root = parent if parent._root is None else parent._root
+    for slot, out in enumerate(outputs):
+        out._root = root
+        if record.view == "multiple":
+            out._view = View(parent, _nth(record.function, slot), bound[1:], True)
+        else:
+            out._view = View(parent, record.function, bound[1:])
+
+
+def _nth(function: Callable, slot: int) -> Callable:
+    return lambda *args: function(*args)[slot]
+
+
+# ---------------------------------------------------------------- one array in, one out
+
+to_float = "float"  # dtype rule: integers and bools become the default float
+
+
+def unary(
+    name: str,
+    doc: str,
+    meaning: str | Callable,
+    grad: Callable | None = None,
+    *,
+    dtype: str = "",
+    names: str = "",
+    node: str = "",
+    inplace: bool = True,
+    sample: Any = None,
+    also: str = "",
+) -> Any:
+    """An elementwise op of one tensor.
+
+    `meaning` is (xp, x) -> array, or the name of the namespace's function; `grad` names what it
+    needs among g, x (the argument) and y (the result); `dtype=to_float` computes integers as the
+    default float.
+    """
+    compute = _resolve(meaning)
+    record = Record(
+        name, compute, ("input",), doc=doc, node=node, sample=sample, ufunc=_ufunc(meaning),
+        grad=None if grad is None else {"input": grad},
+        names=(tuple(names.split()) or default_names(name)) + tuple(also.split()),
+    )  # fmt: skip
+    floats = dtype == to_float
+
+    def call(input: Tensor, *, out: Tensor | None = None) -> Tensor:
+        if not isinstance(input, Tensor):
+            raise not_a_tensor(record, 0, input)
+        x = input._array
+        if floats and x.dtype.kind in "iub":
+            x = x.astype(dtypes.get_default_dtype().np)
+        value = wrap(compute(np, x))
+        if modes.grad and grad is not None and (input._requires_grad or input._view is not None):
+            record.attach((input,), (value,))
+        return value if out is None else into_out(out, value)
+
+    documented(call, name, doc, record)
+    expose(call, record.names, record if inplace else False)
+    return call
+
+
+def _ufunc(meaning: str | Callable) -> Any:
+    """The universal function a meaning names, if it does: it can write into its own operand."""
+    found = getattr(np, meaning) if isinstance(meaning, str) else None
+    return found if isinstance(found, np.ufunc) else None
+
+
+def _resolve(meaning: str | Callable) -> Callable:
+    """A quiet (xp, *arrays) function; a meaning given by name is that function of the namespace."""
+    return named(meaning) if isinstance(meaning, str) else quiet(meaning)
+
+
+# ---------------------------------------------------------------- two arrays in, one out
+
+
+def binary(
+    name: str,
+    doc: str,
+    meaning: str | Callable,
+    grad: tuple[Callable, Callable] | None = None,
+    *,
+    dtype: str = "",
+    names: str = "",
+    node: str = "",
+    inplace: bool = True,
+    sample: Any = None,
+    also: str = "",
+    check: Callable | None = None,
+) -> Any:
+    """An elementwise op of two operands that broadcast; either may be a Python number.
+
+    `grad` is a pair of rules, which name what they need among g, a, b (the operands) and y.
+    `dtype=to_float` computes integers as the default float. `check(input, other)` may raise.
+    """
+    compute = _resolve(meaning)
+    record = Record(
+        name, compute, ("input", "other"), doc=doc, node=node, sample=sample,
+        ufunc=_ufunc(meaning),
+        grad=None if grad is None else dict(zip(("input", "other"), grad)),
+        names=(tuple(names.split()) or default_names(name)) + tuple(also.split()),
+        check=check,
+    )  # fmt: skip
+    floats = dtype == to_float
+
+    def call(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
+        if check is not None:
+            check(input, other)
+        if isinstance(input, Tensor) and isinstance(other, Tensor):
+            x, y = input._array, other._array
+            if x.dtype is not y.dtype:
+                common = result_dtype((input, other)).np
+                x, y = x.astype(common, copy=False), y.astype(common, copy=False)
+        else:
+            x, y = with_number(record, input, other, floats)
+        if floats and x.dtype.kind in "iub":
+            to = dtypes.get_default_dtype().np
+            x, y = x.astype(to), y.astype(to)
+        try:
+            value = wrap(compute(np, x, y))
+        except ValueError:
+            check_broadcast(np.shape(x), np.shape(y))
+            raise
+        if modes.grad and grad is not None:
+            record.attach((input, other), (value,))
+        return value if out is None else into_out(out, value)
+
+    documented(call, name, doc, record)
+    expose(call, record.names, record if inplace else False)
+    return call
+
+
+# ---------------------------------------------------------------- compositions
+
+
+def composite(
+    function: Callable | None = None, *, names: str = "", inplace: bool | Callable = False
+) -> Any:
+    """Exposes a plain function over tensors; `out=` and the in-place form are derived.
+
+    `inplace` may be the in-place form's `direct` function (see `in_place`).
+    """
+    if function is None:
+        return lambda f: composite(f, names=names, inplace=inplace)
+    name = function.__name__.rstrip("_")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        out = kwargs.pop("out", None)
+        if kwargs and not own.issuperset(kwargs):
+            kwargs = {k if k in own else NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
+        value = function(*args, **kwargs)
+        return value if out is None else into_out(out, value)
+
+    code = function.__code__
+    own = frozenset(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    exposed = function if "out" in own else call
+    expose(exposed, names or default_names(name), inplace)
+    return exposed
