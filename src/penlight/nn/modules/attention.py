@@ -11,11 +11,7 @@ from .. import init
 from ..advice import wants_features
 from ..module import Module
 from ..parameter import fresh
-from .linear import Linear
-
-
-class NonDynamicallyQuantizableLinear(Linear):
-    """The output projection of `MultiheadAttention`, under the name that its text shows."""
+from .linear import NonDynamicallyQuantizableLinear
 
 
 class MultiheadAttention(Module):

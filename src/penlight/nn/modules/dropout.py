@@ -12,7 +12,7 @@ from ..module import Module
 from .utils import shown
 
 
-class _Dropout(Module):
+class _DropoutNd(Module):
     """What all forms of dropout share: the probability `p` of an element to be dropped."""
 
     def __init__(self, p: float = 0.5, inplace: bool = False) -> None:
@@ -26,7 +26,7 @@ class _Dropout(Module):
         return shown(self, "p", "inplace")
 
 
-class Dropout(_Dropout):
+class Dropout(_DropoutNd):
     """In training, each element is zero with probability p, else divided by 1 - p.
 
     >>> import penlight as torch
@@ -39,7 +39,7 @@ class Dropout(_Dropout):
         return F.dropout(input, self.p, self.training, self.inplace)
 
 
-class Dropout1d(_Dropout):
+class Dropout1d(_DropoutNd):
     """In training, each channel of (N, C, L) or (C, L) is zero with probability p."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -47,7 +47,7 @@ class Dropout1d(_Dropout):
         return F.dropout1d(input, self.p, self.training, self.inplace)
 
 
-class Dropout2d(_Dropout):
+class Dropout2d(_DropoutNd):
     """In training, each channel of (N, C, H, W) is zero with probability p."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -55,7 +55,7 @@ class Dropout2d(_Dropout):
         return F.dropout2d(input, self.p, self.training, self.inplace)
 
 
-class Dropout3d(_Dropout):
+class Dropout3d(_DropoutNd):
     """In training, each channel of (N, C, D, H, W) or (C, D, H, W) is zero with probability p."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ class Dropout3d(_Dropout):
         return F.dropout3d(input, self.p, self.training, self.inplace)
 
 
-class AlphaDropout(_Dropout):
+class AlphaDropout(_DropoutNd):
     """Dropout to SELU's lower limit instead of zero; keeps mean 0 and variance 1."""
 
     def forward(self, input: Tensor) -> Tensor:
@@ -71,7 +71,7 @@ class AlphaDropout(_Dropout):
         return F.alpha_dropout(input, self.p, self.training)
 
 
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_DropoutNd):
     """`AlphaDropout` of whole channels."""
 
     def forward(self, input: Tensor) -> Tensor:

@@ -74,6 +74,10 @@ class Linear(Module):
         )
 
 
+class NonDynamicallyQuantizableLinear(Linear):
+    """The output projection of `MultiheadAttention`, under the name that its text shows."""
+
+
 class LazyLinear(LazyModuleMixin, Linear):
     """`Linear` whose `in_features` is the last axis of its first input."""
 
