@@ -165,7 +165,7 @@ def test_named_results():
     x = penlight.tensor([[1.0, 3.0], [4.0, 2.0]])
     result = x.max(1)
     assert repr(result) == (
-        "penlight.return_types.max(\nvalues=tensor([3., 4.]),\nindices=tensor([1, 0]))"
+        "torch.return_types.max(\nvalues=tensor([3., 4.]),\nindices=tensor([1, 0]))"
     )
     assert result.values is result[0]
     assert attrgetter("indices")(result).tolist() == [1, 0]

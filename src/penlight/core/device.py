@@ -28,11 +28,11 @@ class device:
         if isinstance(type, device):
             self.type, self.index = type.type, type.index
             return
-        if isinstance(type, int):
-            type, index = "cuda", type
-        matched = re.fullmatch(r"([a-z_]+)(?::(0|[1-9]\d*))?", type)
+        text = "cuda" if isinstance(type, int) else type
+        index = type if isinstance(type, int) else index
+        matched = re.fullmatch(r"([a-z_]+)(?::(0|[1-9]\d*))?", text)
         if matched is None:
-            raise RuntimeError(f"Invalid device string: '{type}'")
+            raise RuntimeError(f"Invalid device string: '{text}'")
         name, number = matched.groups()
         if name not in KNOWN:
             raise RuntimeError(
@@ -41,7 +41,7 @@ class device:
         if number is not None and index is not None:
             raise RuntimeError(
                 "type (string) must not include an index because index was passed explicitly: "
-                f"{type}"
+                f"{text}"
             )
         self.type = name
         self.index = int(number) if number is not None else index

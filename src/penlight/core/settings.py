@@ -26,7 +26,7 @@ def are_deterministic_algorithms_enabled() -> bool:
 
 
 def set_float32_matmul_precision(precision: str) -> None:
-    """Allows less precise float32 products on hardware that has them; the CPU's stay exact float32."""
+    """Allows less precise float32 products on hardware that has them; the CPU's stay float32."""
     global _precision
     if precision not in PRECISIONS:
         raise RuntimeError(

@@ -58,7 +58,7 @@ def _functional_relu(input: Tensor, inplace: bool = False) -> Tensor:
 
 
 expose(_functional_relu, "nn.functional.relu")
-expose(Tensor.relu_, "torch.relu_ nn.functional.relu_")
+expose(vars(Tensor)["relu_"], "torch.relu_ nn.functional.relu_")
 
 
 def _inside(x: Tensor, low: float, high: float) -> Tensor:

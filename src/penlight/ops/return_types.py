@@ -18,7 +18,7 @@ class ReturnType(tuple):
             values = tuple(values[0])
         if len(values) != len(cls._fields):
             raise TypeError(
-                f"penlight.return_types.{cls.__name__}() takes a {len(cls._fields)}-sequence "
+                f"torch.return_types.{cls.__name__}() takes a {len(cls._fields)}-sequence "
                 f"({len(values)}-sequence given)"
             )
         return tuple.__new__(cls, values)
@@ -30,14 +30,14 @@ class ReturnType(tuple):
         lines = ",\n".join(
             f"{name}={value!r}" for name, value in zip(self._fields, self, strict=True)
         )
-        return f"penlight.return_types.{type(self).__name__}(\n{lines})"
+        return f"torch.return_types.{type(self).__name__}(\n{lines})"
 
 
 def return_type(name: str, fields: str) -> type[ReturnType]:
-    """The class `penlight.return_types.NAME` with the given field names.
+    """The class `torch.return_types.NAME` with the given field names.
 
     >>> return_type("pair", "first second")(1, 2)
-    penlight.return_types.pair(
+    torch.return_types.pair(
     first=1,
     second=2)
     """
