@@ -78,7 +78,7 @@ _OPS = {
     (mode, rank): mapping_op(f"{name.capitalize()}Pad{rank}DBackward0")
     for mode, name in _C_NAMES.items()
     for rank in (1, 2, 3)
-} | {("circular", rank): mapping_op("CopySlices") for rank in (1, 2, 3)}
+} | dict.fromkeys((("circular", rank) for rank in (1, 2, 3)), mapping_op("CopySlices"))
 
 
 def _pad_with_itself(input: Tensor, pad: Sequence[int], mode: str) -> Tensor:
