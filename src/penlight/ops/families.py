@@ -113,7 +113,7 @@ def _caller(record: Record) -> Callable:
     )  # fmt: skip
 
     def call(*args: Any, **kwargs: Any) -> Any:
-        if "out" in kwargs:
+        if kwargs and "out" in kwargs:
             out = kwargs.pop("out")
             return call(*args, **kwargs) if out is None else into_out(out, call(*args, **kwargs))
         bound = args if len(args) == arity and not kwargs else record.bind(args, kwargs)
@@ -128,7 +128,7 @@ def _caller(record: Record) -> Callable:
                 raise not_a_tensor(record, index, value)
         if check is not None:
             check(*bound)
-        arrays = [unwrap(value) for value in bound]
+        arrays = [v._array if isinstance(v, Tensor) else unwrap(v) for v in bound]
         if record.promote:
             promote_arrays(record, bound, arrays)
         result = meaning(namespace(arrays[0] if arrays else None), *arrays)
@@ -297,8 +297,10 @@ def composite(
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs:
+            return function(*args)
         out = kwargs.pop("out", None)
-        if kwargs and not own.issuperset(kwargs):
+        if not own.issuperset(kwargs):
             kwargs = {k if k in own else NUMPY_NAMES.get(k, k): v for k, v in kwargs.items()}
         value = function(*args, **kwargs)
         return value if out is None else into_out(out, value)

@@ -23,8 +23,14 @@ def sweep(formula: Callable[..., Any], g: Tensor, *changed: Tensor) -> None:
 
     All tensors have one shape. A complex number is treated as two real ones.
     """
-    tensors = (g, *changed)
-    flat = [_flat(t._array) for t in tensors]
+    arrays = [g._array, *[t._array for t in changed]]
+    if arrays[0].size <= BLOCK and all(a.flags.c_contiguous for a in arrays):
+        if arrays[0].dtype.kind != "c":  # small, and lying as it should: one block as it is
+            _one_block(formula, arrays)
+            for tensor in changed:
+                written(tensor)
+            return
+    flat = [_flat(a) for a in arrays]
     _all_blocks(formula, flat)
     for tensor, array in zip(changed, flat[1:], strict=True):
         into = tensor._array
@@ -37,6 +43,11 @@ def _flat(array: Any) -> Any:
     """The array as one row of real numbers; the same memory if it is contiguous, else a copy."""
     row = np.ascontiguousarray(array).reshape(-1)
     return row.view(row.real.dtype) if row.dtype.kind == "c" else row
+
+
+@quiet
+def _one_block(formula: Callable[..., Any], arrays: list[Any]) -> None:
+    formula(*arrays)
 
 
 @quiet
