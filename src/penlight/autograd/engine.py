@@ -41,6 +41,7 @@ class Walk:
     def __init__(self, keep: bool, create_graph: bool, wanted: Sequence[Tensor] | None):
         self.keep, self.create_graph = keep, create_graph
         self.pending: dict[Node, list] = {}
+        self.shares: dict[Tensor, list] = {}  # per leaf: its gradient so far, and: is it ours?
         self.found: dict[int, Tensor] = {}  # gradients asked for, by id of the tensor
         self.accumulate = wanted is None
         self.leaves: dict[int, Tensor] = {}
@@ -70,6 +71,7 @@ class Walk:
                     self.plain_step(node, buffer)
                 else:
                     self.step(node, buffer)
+            self.settle()
         finally:
             modes.grad = previous
 
@@ -162,18 +164,31 @@ class Walk:
         array, own = grad._array, target._array
         if array.shape != own.shape or array.dtype is not own.dtype:
             grad = fitted(grad, own.shape, own.dtype, origin)
-        array = None  # nobody but the gradient may hold it below
-        hooks = target._hooks
-        if hooks is not None and "grad" in hooks:
-            grad = run_hooks(hooks["grad"], grad)
-        if self.accumulate:
+        share = self.shares.get(target)
+        if share is None:
+            self.shares[target] = [grad, False]
+        elif self.create_graph:
+            share[0] = share[0] + grad
+        elif share[1]:
+            np.add(share[0]._array, grad._array, out=share[0]._array)
+        else:
+            share[:] = wrap(share[0]._array + grad._array), True
+
+    def settle(self) -> None:
+        """Hands the leaves their shares, now that no more can come: each hook runs once."""
+        for target, share in self.shares.items():
+            grad, share[0] = share[0], None  # one holder less: see _add_to
+            hooks = target._hooks
+            if hooks is not None and "grad" in hooks:
+                grad = run_hooks(hooks["grad"], grad)
+            if not self.accumulate:
+                if id(target) in self.leaves:
+                    self.found[id(target)] = grad
+                continue
             self._add_to(target, grad)
             if hooks is not None:
                 for hook in list(hooks.get("accumulated", {}).values()):
                     hook(target)
-        elif id(target) in self.leaves:
-            before = self.found.get(id(target))
-            self.found[id(target)] = grad if before is None else before + grad
 
     def _add_to(self, t: Tensor, grad: Tensor) -> None:
         """t.grad += grad; the first gradient is kept without a copy where nobody else holds it."""
@@ -183,8 +198,9 @@ class Walk:
                 t._grad = grad
             else:
                 array = grad._array
-                # three references: the tensor's, `array`, and getrefcount's own
-                if array.base is not None or sys.getrefcount(array) > 3 or not array.flags.forc:
+                # Tensor: the caller's reference, `grad`, and getrefcount's own; array likewise.
+                shared = sys.getrefcount(grad) > 3 or sys.getrefcount(array) > 3
+                if shared or array.base is not None or not array.flags.forc:
                     array = array.copy()
                 t._grad = wrap(array)
         elif self.create_graph:
@@ -249,7 +265,8 @@ def _initial(outputs: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[
                     "grad can be implicitly created only for real scalar outputs but got "
                     f"{out.dtype}"
                 )
-            grad = wrap(np.ones(out._array.shape, out._array.dtype))
+            one = np.array(1, out._array.dtype)
+            grad = wrap(one if out._array.ndim == 0 else one.reshape(out._array.shape))
         elif not isinstance(grad, Tensor):
             raise TypeError(
                 f"gradients can be either Tensors or None, but got {type(grad).__name__}"

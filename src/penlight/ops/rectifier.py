@@ -32,8 +32,10 @@ def _relu(xp: Any, x: Any) -> Any:
     return xp.maximum(x, x.dtype.type(0))
 
 
-def _zeroed(a: Any, drop: Any) -> Any:
-    """a, with 0 where `drop`. By bit masks: `where` would branch at every element."""
+def _zeroed(xp: Any, a: Any, drop: Any) -> Any:
+    """a, with 0 where `drop`; if it is large by bit masks: `where` branches at every element."""
+    if a.size < 4096:
+        return xp.where(drop, a.dtype.type(0), a)
     bits = a.view(f"i{a.dtype.itemsize}")
     mask = drop.astype(bits.dtype)
     mask -= 1  # all bits set where a is kept, none where it is dropped
@@ -44,7 +46,7 @@ def _zeroed(a: Any, drop: Any) -> Any:
 passed: Any = binary(
     "_passed",
     "a where not b <= 0, else 0: the gradient of relu, and of itself",
-    lambda xp, a, b: _zeroed(a, b <= 0),
+    lambda xp, a, b: _zeroed(xp, a, b <= 0),
     (lambda g, b: passed(g, b), lambda b: b * 0),
     inplace=False,
 )
@@ -303,7 +305,7 @@ def hardshrink(xp: Any, input: Any, lambd: float = 0.5) -> Any:
     """x where |x| > λ, else 0."""
     if input.dtype.kind not in FLOATS:
         raise unsupported("hardshrink_cpu", input)
-    return _zeroed(input, (input >= -lambd) & (input <= lambd))
+    return _zeroed(xp, input, (input >= -lambd) & (input <= lambd))
 
 
 @op(
