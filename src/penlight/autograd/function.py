@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..core.tape import FREED, Node, Packed, modes
-from ..core.tensor import Tensor, edge_to, wrap
+from ..core.tape import FREED, Node, Packed, SavedOutput, modes
+from ..core.tensor import Tensor, edge_to, wrap, written
 from ..ops.record import overwritten
 
 
@@ -18,9 +19,10 @@ class FunctionCtx(Node):
     __slots__ = ("__dict__",)
     _function: type[Function]
 
-    def __init__(self, edges: list, needs: tuple[bool, ...]):
+    def __init__(self, edges: list, given: tuple):
         super().__init__(edges, (), 0, ())
-        self.needs_input_grad = needs
+        self.needs_input_grad = tuple(e is not None for e in edges)
+        self._of_tensor = tuple(isinstance(a, Tensor) for a in given)
         self._to_save: tuple = ()
         self._dirty: tuple = ()
         self._not_differentiable: tuple = ()
@@ -28,10 +30,10 @@ class FunctionCtx(Node):
 
     def save_for_backward(self, *tensors: Tensor | None) -> None:
         """Keeps inputs or outputs for `backward`, checked against being overwritten meanwhile."""
-        for t in tensors:
+        for i, t in enumerate(tensors):
             if t is not None and not isinstance(t, Tensor):
                 raise TypeError(
-                    "save_for_backward can only save variables, but argument is of type "
+                    f"save_for_backward can only save variables, but argument {i} is of type "
                     f"{type(t).__name__}"
                 )
         self._to_save = tensors
@@ -58,8 +60,8 @@ class FunctionCtx(Node):
             raise RuntimeError(FREED)
         tensors = []
         for value in self.saved:
-            if isinstance(value, _OwnOutput):
-                tensors.append(value.tensor(self))
+            if isinstance(value, SavedOutput):
+                tensors.append(_own_output(value, self))
                 continue
             if isinstance(value, Packed):
                 tensors.append(_unpacked(value, self))
@@ -80,8 +82,8 @@ class FunctionCtx(Node):
         """Calls the user's backward and lines its results up with the differentiable inputs."""
         if self._materialize:
             grads = [
-                wrap(np.zeros(shape, form)) if g is None else g
-                for g, (shape, form) in zip(grads, self.outputs)
+                wrap(np.zeros(*form)) if g is None and form is not None else g
+                for g, form in zip(grads, self.outputs)
             ]
         results = self._function.backward(self, *grads)
         results = results if isinstance(results, tuple) else (results,)
@@ -93,35 +95,34 @@ class FunctionCtx(Node):
                 f"function {self.name()} returned an incorrect number of gradients "
                 f"(expected {expected}, got {len(results)})"
             )
-        for index, r in enumerate(results):
-            if r is not None and not isinstance(r, Tensor):
-                raise TypeError(
-                    f"expected Variable or None (got {type(r).__name__}) for gradient {index} of "
-                    f"{self.name()}"
+        for index, (r, of_tensor) in enumerate(zip(results, self._of_tensor)):
+            if r is not None and not of_tensor:
+                raise RuntimeError(
+                    f"function {self.name()} returned a gradient different than None at position "
+                    f"{index + 1}, but the corresponding forward input was not a Variable"
                 )
+            if r is not None and not isinstance(r, Tensor):
+                raise RuntimeError(f"expected Variable or None (got {type(r).__name__})")
         return results
 
 
-class _OwnOutput:
-    """An output saved by its own node: the array only, or node and tensor would keep each other
-    alive.
-    """
+def _placed(array: Any, node: Node, slot: int) -> Tensor:
+    """A node's output again, with its place on the tape."""
+    t = wrap(array)
+    t._node, t._slot, t._requires_grad = node, slot, True
+    return t
 
-    __slots__ = ("array", "slot")
 
-    def __init__(self, array: Any, slot: int):
-        self.array, self.slot = array, slot
-
-    def tensor(self, node: Node) -> Tensor:
-        """The output again, with its place on the tape."""
-        t = wrap(self.array)
-        t._node, t._slot, t._requires_grad = node, self.slot, True
-        return t
+def _own_output(saved: SavedOutput, node: Node) -> Tensor:
+    owner = saved.owner()
+    if owner is not None and owner._version != saved.version:
+        raise overwritten(wrap(saved.array), node, f"output {saved.slot} of {node.name()}, ")
+    return _placed(saved.array, node, saved.slot)
 
 
 def _unpacked(packed: Packed, node: Node) -> Tensor:
     t = packed.unpack(packed.form)
-    return t if packed.slot is None else _OwnOutput(t._array, packed.slot).tensor(node)
+    return t if packed.slot is None else _placed(t._array, node, packed.slot)
 
 
 class Function:
@@ -147,12 +148,12 @@ class Function:
     _node: type[FunctionCtx]
 
     def __init__(self, *args: Any, **kwargs: Any):
-        raise RuntimeError(
+        warnings.warn(
             f"{type(self)} should not be instantiated. Methods on autograd functions are all "
-            "static, "
-            "so you should invoke them on the class itself. Instantiating an autograd function "
-            "will "
-            "raise an error in a future version of PyTorch."
+            "static, so you should invoke them on the class itself. Instantiating an autograd "
+            "function will raise an error in a future version of PyTorch.",
+            DeprecationWarning,
+            stacklevel=2,
         )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -185,8 +186,7 @@ class Function:
         """Runs the function and records it."""
         edges = [edge_to(a) if isinstance(a, Tensor) else None for a in args]
         recording = modes.grad and any(e is not None for e in edges)
-        needs = tuple(e is not None for e in edges)
-        ctx = cls._node(edges, needs)
+        ctx = cls._node(edges, args)
         grad, modes.grad = modes.grad, False
         try:
             if cls.setup_context is Function.setup_context:
@@ -207,6 +207,7 @@ class Function:
         """Puts the outputs on the tape; an input returned as it came becomes a new tensor unless
         dirty.
         """
+        cls._check_dirty(ctx, outputs)
         results, forms = [], []
         dropped = {id(t) for t in ctx._not_differentiable}
         dirty = {id(t) for t in ctx._dirty}
@@ -214,7 +215,7 @@ class Function:
         slots: dict[int, int] = {}
         for slot, out in enumerate(outputs):
             if not isinstance(out, Tensor):
-                forms.append(((), np.dtype(np.float32)))
+                forms.append(None)
                 results.append(out)
                 continue
             slots[id(out)] = slot
@@ -223,13 +224,30 @@ class Function:
                 out = out.detach()
             if id(outputs[slot]) not in dropped and out._array.dtype.kind in "fcV":
                 if id(out) in dirty:
-                    (out if out._root is None else out._root)._version += 1
-                out._node, out._slot, out._requires_grad = ctx, slot, True
+                    written(out, _placed(out._array, ctx, slot))
+                else:
+                    out._node, out._slot, out._requires_grad = ctx, slot, True
             results.append(out)
         ctx.outputs = tuple(forms)
-        ctx.saved = tuple(cls._kept(t, slots, given) for t in ctx._to_save)
+        ctx.saved = tuple(cls._kept(t, slots, given - dirty) for t in ctx._to_save)
         ctx._to_save = ()
         return tuple(results)
+
+    @staticmethod
+    def _check_dirty(ctx: FunctionCtx, outputs: tuple) -> None:
+        """What was changed in place must be returned, and must not be a leaf that is trained."""
+        returned = {id(t) for t in outputs}
+        for t in ctx._dirty:
+            if id(t) not in returned:
+                raise RuntimeError(
+                    "Some elements marked as dirty during the forward method were not returned "
+                    "as output. The inputs that are modified inplace must all be outputs of the "
+                    "Function."
+                )
+            if t._view is None and t._requires_grad and t._node is None:
+                raise RuntimeError(
+                    "a leaf Variable that requires grad has been used in an in-place operation."
+                )
 
     @staticmethod
     def _kept(t: Tensor | None, slots: dict, given: set) -> Any:
@@ -239,7 +257,7 @@ class Function:
         if modes.saved_hooks:
             return Packed(t, own)
         if own is not None:
-            return _OwnOutput(t._array, own)
+            return SavedOutput(t, own)
         return t, (t if t._root is None else t._root)._version
 
 
