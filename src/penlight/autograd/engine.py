@@ -114,7 +114,7 @@ class Walk:
             for hook in list(notes.get("hooks", {}).get("post", {}).values()):
                 replaced = hook(tuple(results), tuple(grads))
                 if replaced is not None:
-                    results = replaced if isinstance(replaced, tuple) else (replaced,)
+                    results = _replacement(hook, replaced, len(results))
         if not self.keep:
             node.release()
         for edge, grad in zip(node.edges, results):
@@ -129,16 +129,16 @@ class Walk:
         return watched(node, grads)
 
     def _hooks_before(self, node: Node, notes: dict, grads: list) -> list:
-        for hook in list(notes.get("hooks", {}).get("pre", {}).values()):
-            replaced = hook(tuple(grads))
-            if replaced is not None:
-                grads = list(replaced) if isinstance(replaced, (tuple, list)) else [replaced]
         for slot, hooks in notes.get("tensor_hooks", {}).items():
             if grads[slot] is not None:
                 grads[slot] = run_hooks(hooks, grads[slot])
         for slot, t in notes.get("retained", {}).items():
             if grads[slot] is not None and self.accumulate:
                 self._add_to(t, grads[slot])
+        for hook in list(notes.get("hooks", {}).get("pre", {}).values()):
+            replaced = hook(tuple(grads))
+            if replaced is not None:
+                grads = list(_replacement(hook, replaced, len(grads)))
         return grads
 
     def _note_points(self, node: Node, grads: list) -> None:
@@ -154,7 +154,7 @@ class Walk:
             shape, form = target.outputs[slot]
             array = grad._array
             if array.shape != shape or array.dtype is not form:
-                grad = fitted(grad, shape, form, origin)
+                grad = fitted(grad, shape, form, origin, edge)
             buffer = self.pending.get(target)
             if buffer is None:
                 buffer = self.pending[target] = [None] * len(target.outputs)
@@ -163,7 +163,7 @@ class Walk:
             return
         array, own = grad._array, target._array
         if array.shape != own.shape or array.dtype is not own.dtype:
-            grad = fitted(grad, own.shape, own.dtype, origin)
+            grad = fitted(grad, own.shape, own.dtype, origin, edge)
         share = self.shares.get(target)
         if share is None:
             self.shares[target] = [grad, False]
@@ -223,23 +223,47 @@ def run_hooks(hooks: dict, grad: Tensor) -> Tensor:
     for hook in list(hooks.values()):
         replaced = hook(grad)
         if replaced is not None:
-            if not isinstance(replaced, Tensor):
-                raise TypeError(f"expected Tensor, but hook returned '{type(replaced).__name__}'")
+            _check_replacement(hook, replaced, grad)
             grad = replaced
     return grad
 
 
-def fitted(grad: Tensor, shape: tuple, form: np.dtype, origin: Node | None) -> Tensor:
+def _check_replacement(hook: Any, replaced: Any, grad: Tensor) -> None:
+    """A hook may change a gradient's values only."""
+    if not isinstance(replaced, Tensor):
+        raise TypeError(f"expected Variable, but hook returned '{type(replaced).__name__}'")
+    for what in ("dtype", "shape"):
+        if getattr(replaced._array, what) != getattr(grad._array, what):
+            name = getattr(hook, "__name__", type(hook).__name__)
+            noun = "type" if what == "dtype" else "size"
+            raise RuntimeError(f"hook '{name}' has changed the {noun} of value")
+
+
+def _replacement(hook: Any, replaced: Any, expected: int) -> tuple:
+    """The gradients that a node's hook gave instead of `expected` others."""
+    replaced = tuple(replaced) if isinstance(replaced, (tuple, list)) else (replaced,)
+    if len(replaced) != expected:
+        name = getattr(hook, "__name__", type(hook).__name__)
+        raise RuntimeError(
+            f"hook '{name}' has returned an incorrect number of values (got {len(replaced)}, but "
+            f"expected {expected})"
+        )
+    return replaced
+
+
+def fitted(grad: Tensor, shape: tuple, form: np.dtype, origin: Node | None, edge: tuple) -> Tensor:
     """The gradient summed to `shape` and cast to `form`; RuntimeError where it can not be."""
     array = grad._array
     if array.shape != shape:
         rank = len(shape)
         lead = array.ndim - rank
         if lead < 0 or any(n != m and n != 1 for n, m in zip(shape, array.shape[lead:])):
-            name = "" if origin is None else f"Function {origin.name()} "
+            where = ""
+            if origin is not None:
+                index = next(i for i, e in enumerate(origin.edges) if e is edge)
+                where = f"Function {origin.name()} returned an invalid gradient at index {index} - "
             raise RuntimeError(
-                f"{name}returned an invalid gradient - got {list(array.shape)} but expected shape "
-                f"compatible with {list(shape)}"
+                f"{where}got {list(array.shape)} but expected shape compatible with {list(shape)}"
             )
         grad = grad.sum_to_size(shape)
     if grad._array.dtype is not form and grad._array.dtype != form:
@@ -255,8 +279,10 @@ def fitted(grad: Tensor, shape: tuple, form: np.dtype, origin: Node | None) -> T
 
 
 def _initial(outputs: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
+    if len(grads) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
     ready = []
-    for out, grad in zip(outputs, grads):
+    for index, (out, grad) in enumerate(zip(outputs, grads)):
         if grad is None:
             if out._array.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -273,9 +299,17 @@ def _initial(outputs: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[
             )
         elif grad._array.shape != out._array.shape:
             raise RuntimeError(
-                f"Mismatch in shape: grad_output[0] has a shape of {grad.shape} and output[0] has "
-                f"a shape of {out.shape}."
+                f"Mismatch in shape: grad_output[{index}] has a shape of {grad.shape} and "
+                f"output[{index}] has a shape of {out.shape}."
             )
+        elif grad.dtype.is_complex != out.dtype.is_complex:
+            raise RuntimeError(
+                "For complex Tensors, both grad_output and output are required to have the same "
+                f"dtype. Mismatch in dtype: grad_output[{index}] has a dtype of {grad.dtype} and "
+                f"output[{index}] has a dtype of {out.dtype}."
+            )
+        elif not grad.requires_grad:
+            grad = wrap(grad._array)  # the caller's own tensor must not become a leaf's .grad
         ready.append(grad)
     return ready
 
@@ -313,8 +347,6 @@ def backward(
     """
     tensors = _as_tuple(tensors)
     grads = (None,) * len(tensors) if grad_tensors is None else _as_tuple(grad_tensors)
-    if len(grads) != len(tensors):
-        raise RuntimeError(f"got {len(tensors)} tensors and {len(grads)} gradients")
     keep = create_graph if retain_graph is None else retain_graph
     if inputs is None:
         Walk(keep, create_graph, None).run(_roots(tensors), _initial(tensors, grads))
