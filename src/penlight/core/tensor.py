@@ -205,13 +205,14 @@ class Tensor:
             raise RuntimeError("can't assign Variable as its own grad")
         if value.dtype is not self.dtype:
             raise RuntimeError(
-                f"assigned grad has data of a different type: expected {self.dtype}, got "
-                f"{value.dtype}"
+                f"attempting to assign a gradient with dtype '{value.dtype}' to a tensor with "
+                f"dtype '{self.dtype}'. The gradient must match the tensor's dtype."
             )
         if value._array.shape != self._array.shape:
             raise RuntimeError(
-                "assigned grad has data of a different size: expected "
-                f"{list(self._array.shape)}, got {list(value._array.shape)}"
+                f"attempting to assign a gradient of size '{list(value._array.shape)}' to a tensor "
+                f"of size '{list(self._array.shape)}'. Please ensure that the gradient and the "
+                "tensor are the same size"
             )
 
     def retain_grad(self) -> None:
@@ -269,7 +270,7 @@ class Tensor:
                 "DistributedDataParallel (DDP) for training, and gradient_as_bucket_view is set as "
                 "True, gradients are views of DDP buckets, and hence detach_() cannot be called on "
                 "these gradients. To fix this error, please refer to the Optimizer.zero_grad() "
-                "function in torch/optim/optimizer.py as a solution."
+                "function in torch/optim/optimizer.py as the solution."
             )
         self._node, self._requires_grad = None, False
         return self
@@ -283,6 +284,11 @@ class Tensor:
     def data(self, value: Tensor) -> None:
         if not isinstance(value, Tensor):
             raise TypeError(f"Variable data has to be a tensor, but got {type(value).__name__}")
+        if self._requires_grad and value.dtype.category < dtypes.FLOAT:
+            raise RuntimeError(
+                "data set to a tensor that requires gradients must be floating point or complex "
+                "dtype"
+            )
         self._array = value._array
 
     @property
@@ -344,12 +350,13 @@ def check_dim(dim: int, ndim: int) -> int:
 class View:
     """How a view was taken: `take(parent, *args)` makes it again, on the same or another base."""
 
-    __slots__ = ("args", "base", "epoch", "multiple", "parent", "take")
+    __slots__ = ("args", "base", "epoch", "multiple", "parent", "recorded", "take")
 
     def __init__(self, parent: Tensor, take: Any, args: tuple, multiple: bool = False):
         self.parent, self.take, self.args, self.multiple = parent, take, args, multiple
         self.base: Tensor = parent if parent._view is None else parent._view.base
         self.epoch = getattr(self.base, "_epoch", 0)
+        self.recorded = modes.grad
 
     def replay(self, base: Tensor) -> Tensor:
         """The same view of another base."""
@@ -424,9 +431,18 @@ def check_writable(t: Tensor) -> None:
                 "a leaf Variable that requires grad is being used in an in-place operation."
             )
         return
-    if view.base._requires_grad and view.base._node is None:
+    base = view.base
+    if (base._requires_grad and base._node is None) or (t._requires_grad and t._node is None):
         raise RuntimeError(
             "a view of a leaf Variable that requires grad is being used in an in-place operation."
+        )
+    if base._requires_grad and not view.recorded:
+        raise RuntimeError(
+            "A view was created in no_grad mode and is being modified inplace with grad mode "
+            "enabled. Given that this use case is ambiguous and error-prone, it is forbidden. You "
+            "can clarify your code by moving both the view and the inplace either both inside the "
+            "no_grad block (if you don't want the inplace to be tracked) or both outside (if you "
+            "want the inplace to be tracked)."
         )
     if view.multiple and t.requires_grad:
         raise RuntimeError(
@@ -439,6 +455,14 @@ def check_writable(t: Tensor) -> None:
         )
 
 
+def _still_retained(t: Tensor, source: Tensor) -> None:
+    """`retain_grad` belongs to the tensor: it moves on to the node of its new values."""
+    retained = t._node.notes.get("retained", {})
+    if retained.get(t._slot) is t and source._node is not None:
+        del retained[t._slot]
+        source._node.note("retained", {})[source._slot] = t
+
+
 def written(t: Tensor, source: Tensor | None = None) -> Tensor:
     """Notes that `t`'s memory was overwritten with `source`'s values, and adopts their history."""
     root = t if t._root is None else t._root
@@ -448,6 +472,8 @@ def written(t: Tensor, source: Tensor | None = None) -> Tensor:
     view = t._view
     if view is None:
         if source._requires_grad or t._requires_grad:
+            if t._node is not None and t._node.notes is not None:
+                _still_retained(t, source)
             t._requires_grad = source._requires_grad
             t._node = source._node
             if source._node is not None:

@@ -342,7 +342,7 @@ def overwritten(t: Tensor, node: Node, origin: str = "") -> RuntimeError:
         f"operation: [torch.{t.dtype.scalar_name}Tensor {list(t._array.shape)}], which is {origin}"
         f"was overwritten after {node.name()} saved it. Hint: enable anomaly detection to find the "
         "operation that failed to compute its gradient, with "
-        "torch.autograd.set_detect_anomaly(True)."
+        "torch.autograd.set_detect_anomaly(True, check_nan=False)."
     )
 
 
