@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tape import FREED, Node, Packed, SavedOutput, modes
+from ..core.tape import FREED, SAVED_INFERENCE, Node, Packed, SavedOutput, modes
 from ..core.tensor import Tensor, edge_to, wrap, written
 from ..ops.record import overwritten
 
@@ -253,6 +253,8 @@ class Function:
     def _kept(t: Tensor | None, slots: dict, given: set) -> Any:
         if t is None:
             return None, 0
+        if t.is_inference():
+            raise RuntimeError(SAVED_INFERENCE)
         own = slots[id(t)] if id(t) in slots and id(t) not in given else None
         if modes.saved_hooks:
             return Packed(t, own)

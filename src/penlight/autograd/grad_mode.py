@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..core.tape import modes
+from ..core.tape import in_inference, modes
 
 
 class _Mode:
@@ -136,12 +136,12 @@ class inference_mode(_Mode):
 
     def __enter__(self) -> None:
         self.outer.append(modes.inference)
-        self.previous.append(modes.grad)
-        if self.mode:
-            modes.grad = False
+        in_inference.append(modes)
         modes.inference = self.mode
+        super().__enter__()
 
     def __exit__(self, *exc: object) -> None:
+        in_inference.pop()
         modes.inference = self.outer.pop()
         super().__exit__(*exc)
 

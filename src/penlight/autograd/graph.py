@@ -12,8 +12,10 @@ __all__ = [
     "AccumulateGrad",
     "GradientEdge",
     "Node",
+    "disable_saved_tensors_hooks",
     "get_gradient_edge",
     "register_multi_grad_hook",
+    "save_on_cpu",
     "saved_tensors_hooks",
 ]
 
@@ -35,10 +37,32 @@ class saved_tensors_hooks:
         self.hooks = (pack_hook, unpack_hook)
 
     def __enter__(self) -> None:
+        if modes.no_saved_hooks is not None:
+            raise RuntimeError(modes.no_saved_hooks)
         modes.saved_hooks = (*modes.saved_hooks, self.hooks)
 
     def __exit__(self, *exc: object) -> None:
         modes.saved_hooks = modes.saved_hooks[:-1]
+
+
+class save_on_cpu(saved_tensors_hooks):
+    """Inside, saved tensors wait for the backward pass in the computer's memory, as copies."""
+
+    def __init__(self, pin_memory: bool = False, device_type: str = "cuda"):
+        super().__init__(lambda t: t.clone(), lambda t: t)
+
+
+class disable_saved_tensors_hooks:
+    """Inside, `saved_tensors_hooks` raise RuntimeError with the given text."""
+
+    def __init__(self, error_message: str):
+        self.message = error_message
+
+    def __enter__(self) -> None:
+        self.before, modes.no_saved_hooks = modes.no_saved_hooks, self.message
+
+    def __exit__(self, *exc: object) -> None:
+        modes.no_saved_hooks = self.before
 
 
 class GradientEdge(tuple):

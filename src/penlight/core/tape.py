@@ -24,10 +24,12 @@ class Modes(threading.local):
     inference = False  # are new tensors inference tensors?
     anomaly = False  # does each node remember the line that made it?
     check_nan = True  # in anomaly mode: are gradients searched for NaN?
+    no_saved_hooks: str | None = None  # why pack and unpack hooks are refused, where they are
     saved_hooks: tuple = ()  # (pack, unpack) pairs for saved tensors; the last one counts
 
 
 modes = Modes()
+in_inference: list[Modes] = []  # one entry per inference_mode region now open, of all threads
 _serial = itertools.count()
 
 FREED = (
@@ -35,6 +37,14 @@ FREED = (
     "they have already been freed). Saved intermediate values of the graph are freed when you call "
     ".backward() or autograd.grad(). Specify retain_graph=True if you need to backward through the "
     "graph a second time or if you need to access saved tensors after calling backward."
+)
+
+
+SAVED_INFERENCE = (
+    "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+    "inference mode in computation tracked by autograd. To work around this, you can make a clone "
+    "to get a normal tensor and use it in autograd, or use `torch.no_grad()` instead of "
+    "`torch.inference_mode()`."
 )
 
 

@@ -13,7 +13,7 @@ from . import dtype as dtypes
 from .device import CPU, device
 from .printing import plain_types, tensor_repr
 from .size import Size
-from .tape import Node, Removable, add_hook, modes
+from .tape import Node, Removable, add_hook, in_inference, modes
 
 ndarray = np.ndarray
 
@@ -47,7 +47,7 @@ class Tensor:
         "_requires_grad",
         "_root",  # whose memory this is; None: its own
         "_slot",  # which output of the node it is; set with the node
-        "_version",  # of an owner: how often its memory was written
+        "_version",  # of an owner: how often its memory was written; negative: inference tensor
         "_view",  # for a view: parent and how it was taken
     )
 
@@ -82,7 +82,7 @@ class Tensor:
         self._array = _EMPTY
         self._requires_grad = False
         self._node = self._grad = self._root = self._view = self._hooks = None
-        self._version = 0
+        self._version = first_version() if in_inference else 0
         return self
 
     # ------------------------------------------------------------ form
@@ -156,6 +156,11 @@ class Tensor:
                    " If you want to use a computed variable in a subgraph that doesn't require "
                    "differentiation use var_no_grad = var.detach().")
             )  # fmt: skip
+        if value and self.is_inference() and not modes.inference:
+            raise RuntimeError(
+                "Setting requires_grad=True on inference tensor outside InferenceMode is not "
+                "allowed."
+            )
         if value and self.dtype.category < dtypes.FLOAT:
             raise RuntimeError("only Tensors of floating point dtype can require gradients")
         self._requires_grad = bool(value)
@@ -301,12 +306,17 @@ class Tensor:
 
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
-        return self.__dict__.get("_inference", False)
+        return (self if self._root is None else self._root)._version < 0
 
 
 plain_types.add(Tensor)
 _EMPTY = np.empty(0, np.float32)
 _new = object.__new__
+
+
+def first_version() -> int:
+    """The write count of a new tensor: below zero for good where it is an inference tensor."""
+    return -(1 << 60) if modes.inference else 0
 
 
 def wrap(array: Any) -> Tensor:
@@ -322,7 +332,7 @@ def wrap(array: Any) -> Tensor:
     self._array = array
     self._requires_grad = False
     self._node = self._grad = self._root = self._view = self._hooks = None
-    self._version = 0
+    self._version = first_version() if in_inference else 0
     return self
 
 
@@ -421,6 +431,12 @@ def check_writable(t: Tensor) -> None:
         raise RuntimeError(
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
+        )
+    if (t if t._root is None else t._root)._version < 0 and not modes.inference:
+        raise RuntimeError(
+            "Inplace update to inference tensor outside InferenceMode is not allowed.You can make "
+            "a clone to get a normal tensor before doing inplace update.See "
+            "https://github.com/pytorch/rfcs/pull/17 for more details."
         )
     if not modes.grad:
         return

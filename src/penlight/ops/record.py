@@ -13,7 +13,7 @@ import numpy as np
 from numpy._core._ufunc_config import _extobj_contextvar as _fp_state  # type: ignore[attr-defined]
 from numpy._core._ufunc_config import _make_extobj  # type: ignore[attr-defined]
 
-from ..core.tape import FREED, Node, Packed, SavedOutput, modes
+from ..core.tape import FREED, SAVED_INFERENCE, Node, Packed, SavedOutput, modes
 from ..core.tensor import Tensor, current_node, edge_to, wrap
 
 _SILENT = _make_extobj(all="ignore")
@@ -211,6 +211,8 @@ class Record:
                     else [t._array.shape if isinstance(t, Tensor) else () for t in value]
                 )
             saved.append(value)
+        if version < 0:
+            raise RuntimeError(SAVED_INFERENCE)
         if modes.saved_hooks:
             return tuple([_packed(v) for v in saved]), 0
         return tuple(saved), version
