@@ -68,7 +68,7 @@ def product(xp, a, b, ta, tb):
 def _outer_array(xp: Any, column: Any, row: Any) -> Any:
     """column @ row: the weight gradient of a single example.
 
-    A second column and row of zeros change nothing but the speed: 31 instead of 108 µs at 512 x 784,
+    A second column and row of zeros change nothing but the speed: 31, not 108 µs at 512 x 784,
     measured, because BLAS is slow at a contracted axis of length 1 and broadcasting at rows.
     """
     n, m = column.shape[0], row.shape[1]
