@@ -211,7 +211,96 @@ def function_with_two_outputs(T):
     return [x.grad]
 
 
+def doubled_in_place(T):
+    """A custom function that writes into its argument."""
+
+    class Doubled(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            x.mul_(2)
+            ctx.mark_dirty(x)
+            return x
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 2
+
+    return Doubled.apply
+
+
+def dirty_argument(T):
+    x = leaf(T, 3)
+    y = x * 1
+    z = doubled_in_place(T)(y)
+    assert z is y
+    z.sum().backward()
+    return [x.grad, y]
+
+
+def dirty_view(T):
+    x = leaf(T, 4)
+    y = x * 1
+    doubled_in_place(T)(y[:2])
+    (y * y).sum().backward()
+    return [x.grad, y]
+
+
+def outputs_of_all_kinds(T):
+    class Mixed(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            positive = x > 1
+            twice = x * 2
+            ctx.mark_non_differentiable(positive, twice)
+            return x * 3, "text", positive, twice, None
+
+        @staticmethod
+        def backward(ctx, *grads):
+            assert [g is None for g in grads] == [False, True, False, False, True]
+            return grads[0] * 3
+
+    x = leaf(T, 3)
+    y, _, positive, twice, _ = Mixed.apply(x)
+    assert not positive.requires_grad and not twice.requires_grad
+    y.sum().backward()
+    return [x.grad]
+
+
+def hooks_in_order(T):
+    seen = []
+    x = leaf(T, 2)
+    y = x * 2
+    y.grad_fn.register_prehook(lambda g: seen.append(3.0))
+    y.register_hook(lambda g: seen.append(1.0))
+    y.retain_grad()
+    y.register_hook(lambda g: (seen.append(2.0), g * 3)[1])
+    y.grad_fn.register_hook(lambda into, out: seen.append(4.0))
+    x.register_hook(lambda g: seen.append(5.0))
+    x.register_post_accumulate_grad_hook(lambda t: seen.append(6.0))
+    y.sum().backward()
+    return [T.tensor(seen), x.grad, y.grad]
+
+
+def retained_after_writing(T):
+    x = leaf(T, 2)
+    y = x * 2
+    y.retain_grad()
+    y.mul_(3)
+    (y * y).sum().backward()
+    return [x.grad, y.grad]
+
+
+def own_gradient_stays_own(T):
+    x, given = leaf(T, 2), T.ones(2)
+    x.backward(given)
+    (x + 1).backward(given)
+    x.grad.add_(1)
+    return [given, x.grad]
+
+
 PROGRAMS = [
+    dirty_argument, dirty_view, outputs_of_all_kinds, hooks_in_order, retained_after_writing,
+    own_gradient_stays_own,
     in_place_on_a_view, in_place_on_the_base_of_a_view, view_of_a_view, assignment,
     advanced_assignment, shared_subexpression, twice, second_derivative, third_derivative,
     gradient_of_a_middle_tensor, retained, hooked, removed_hook, inputs_only, broadcast,
@@ -289,7 +378,153 @@ def float_into_integers(T):
     T.zeros(3, dtype=T.int64).add_(1.5)
 
 
+def temporary_overwritten(T):
+    """Nobody holds the tensor any more whose values exp needs."""
+    leaf(T, 3).exp().add_(1).sum().backward()
+
+
+def dirty_leaf(T):
+    doubled_in_place(T)(leaf(T, 3))
+
+
+def dirty_but_not_returned(T):
+    class Lost(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.mark_dirty(x)
+            return x + 1
+
+    Lost.apply(leaf(T, 3) * 1)
+
+
+def own_output_overwritten(T):
+    class Exp(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x.exp()
+            ctx.save_for_backward(y)
+            return y
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * ctx.saved_tensors[0]
+
+    Exp.apply(leaf(T, 3)).add_(1).sum().backward()
+
+
+def gradient_of_a_number(T):
+    class Times(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x, k):
+            return x * k
+
+        @staticmethod
+        def backward(ctx, g):
+            return g, g
+
+    Times.apply(leaf(T, 3), 2).sum().backward()
+
+
+def gradient_that_is_no_tensor(T):
+    class Sum(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.sum()
+
+        @staticmethod
+        def backward(ctx, g):
+            return 3.0
+
+    Sum.apply(leaf(T, 3)).backward()
+
+
+def gradient_of_wrong_shape(T):
+    class Sum(T.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x.sum()
+
+        @staticmethod
+        def backward(ctx, g):
+            return T.ones(5)
+
+    Sum.apply(leaf(T, 3)).backward()
+
+
+def hook_returns_a_number(T):
+    x = leaf(T, 3)
+    x.register_hook(lambda g: 3)
+    x.sum().backward()
+
+
+def hook_changes_the_shape(T):
+    y = leaf(T, 3) * 2
+    y.register_hook(lambda g: g[:2])
+    y.sum().backward()
+
+
+def node_hook_returns_too_few(T):
+    y = leaf(T, 3) * leaf(T, 3)
+    y.grad_fn.register_hook(lambda into, out: into[:1])
+    y.sum().backward()
+
+
+def too_few_gradients(T):
+    x = leaf(T, 3)
+    T.autograd.grad([x * 1, x * 2], x, [T.ones(3)])
+
+
+def complex_gradient_of_a_real_tensor(T):
+    x = leaf(T, 3)
+    T.autograd.grad(x * 1, x, T.ones(3, dtype=T.complex64))
+
+
+def no_grad_view_in_place(T):
+    y = leaf(T, 3) * 1
+    with T.no_grad():
+        view = y[:2]
+    view.mul_(2)
+
+
+def leaf_view_in_place(T):
+    T.ones(3)[:2].requires_grad_().add_(1)
+
+
+def integer_data(T):
+    leaf(T, 3).data = T.ones(3, dtype=T.int64)
+
+
+def inference_tensor(T):
+    with T.inference_mode():
+        return T.ones(3) * 2
+
+
+def inference_tensor_saved(T):
+    leaf(T, 3) * inference_tensor(T)
+
+
+def inference_tensor_written(T):
+    inference_tensor(T).add_(1)
+
+
+def inference_tensor_trained(T):
+    inference_tensor(T).requires_grad_()
+
+
+def saved_tensor_hooks_disabled(T):
+    graph = T.autograd.graph
+    with graph.disable_saved_tensors_hooks("not here"):
+        graph.saved_tensors_hooks(lambda t: t, lambda t: t).__enter__()
+
+
 ERRORS = [
+    temporary_overwritten,
+    dirty_leaf, dirty_but_not_returned, own_output_overwritten, gradient_of_a_number,
+    gradient_that_is_no_tensor, gradient_of_wrong_shape, hook_returns_a_number,
+    hook_changes_the_shape, node_hook_returns_too_few, too_few_gradients,
+    complex_gradient_of_a_real_tensor, no_grad_view_in_place, leaf_view_in_place, integer_data,
+    inference_tensor_saved, inference_tensor_written, inference_tensor_trained,
+    saved_tensor_hooks_disabled,
     backward_twice, leaf_in_place, view_of_a_leaf_in_place, saved_overwritten, no_scalar,
     nothing_to_differentiate, wrong_gradient_shape, unused_input, requires_grad_of_integers,
     grad_flag_of_a_result, split_in_place, written_twice, numpy_with_grad, wrong_shape_in_place,
@@ -375,6 +610,63 @@ def test_grad_modes():
     for y in steps(x):
         assert penlight.is_grad_enabled()
         assert not y.requires_grad
+
+
+def test_inference_tensors():
+    def seen(T):
+        x, plain = leaf(T, 3), T.ones(3)
+        with T.inference_mode():
+            made = x * 2
+            facts = [plain.add_(1).is_inference(), plain[0].is_inference(), made[0].is_inference()]
+            with T.inference_mode(False):
+                facts += [T.is_grad_enabled(), (x * 2).is_inference(), (x * 2).requires_grad]
+        return [
+            *facts, made.is_inference(), made.requires_grad, made[0].is_inference(),
+            made.clone().is_inference(), (made + 1).is_inference(), made.detach().is_inference(),
+        ]  # fmt: skip
+
+    assert seen(penlight) == seen(torch)
+
+
+def test_once_differentiable():
+    from penlight.autograd.function import once_differentiable
+
+    class Square(penlight.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        @once_differentiable
+        def backward(ctx, g):
+            return 2 * g * ctx.saved_tensors[0]
+
+    x = leaf(penlight, 3)
+    weight = penlight.ones(3, requires_grad=True)
+    (g,) = penlight.autograd.grad(Square.apply(x), x, weight, create_graph=True)
+    with pytest.raises(RuntimeError, match="marked with @once_differentiable"):
+        g.sum().backward()
+
+
+def test_gradcheck_sees_a_wrong_gradient():
+    class Wrong(penlight.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            return x * 2
+
+        @staticmethod
+        def backward(ctx, g):
+            return g * 3
+
+    x = leaf(penlight, 3).detach().double().requires_grad_()
+    for fast in (False, True):
+        with pytest.raises(penlight.autograd.GradcheckError, match="Jacobian mismatch"):
+            penlight.autograd.gradcheck(Wrong.apply, x, fast_mode=fast)
+        assert not penlight.autograd.gradcheck(
+            Wrong.apply, x, fast_mode=fast, raise_exception=False
+        )
+        assert penlight.autograd.gradgradcheck(lambda t: t.exp() * t, x, fast_mode=fast)
 
 
 def test_anomaly_names_the_forward_line():

@@ -114,8 +114,7 @@ def _placed(array: Any, node: Node, slot: int) -> Tensor:
 
 
 def _own_output(saved: SavedOutput, node: Node) -> Tensor:
-    owner = saved.owner()
-    if owner is not None and owner._version != saved.version:
+    if saved.overwritten():
         raise overwritten(wrap(saved.array), node, f"output {saved.slot} of {node.name()}, ")
     return _placed(saved.array, node, saved.slot)
 

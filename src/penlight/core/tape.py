@@ -88,6 +88,13 @@ class Node:
         """Gradients per edge, from the gradients per output."""
         raise NotImplementedError
 
+    def note_overwritten(self, array: Any) -> None:
+        """Marks the saved outputs in this memory: their owner may be gone by the backward pass."""
+        for value in self.saved or ():
+            for output in value if type(value) is tuple else (value,):
+                if isinstance(output, SavedOutput) and output.array is array:
+                    output.version = OVERWRITTEN
+
     def release(self) -> None:
         """Frees what was saved; the node can not be walked again."""
         self.saved = None
@@ -140,6 +147,9 @@ class AccumulateGrad:
         return id(self.variable)
 
 
+OVERWRITTEN = -1
+
+
 class SavedOutput:
     """A result kept for its own node's rule.
 
@@ -153,6 +163,11 @@ class SavedOutput:
         owner = tensor if tensor._root is None else tensor._root
         self.array, self.slot = tensor._array, slot
         self.owner, self.version = weakref.ref(owner), owner._version
+
+    def overwritten(self) -> bool:
+        """Whether the memory was written since."""
+        owner = self.owner()
+        return self.version == OVERWRITTEN or (owner is not None and owner._version != self.version)
 
 
 class Packed:

@@ -483,6 +483,8 @@ def written(t: Tensor, source: Tensor | None = None) -> Tensor:
     """Notes that `t`'s memory was overwritten with `source`'s values, and adopts their history."""
     root = t if t._root is None else t._root
     root._version += 1
+    if root._node is not None and root._node.saved:
+        root._node.note_overwritten(root._array)
     if source is None or not modes.grad:
         return t
     view = t._view

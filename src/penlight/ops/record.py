@@ -312,8 +312,7 @@ class OpNode(Node):
                 return
 
     def _output(self, saved: SavedOutput) -> Tensor:
-        owner = saved.owner()
-        if owner is not None and owner._version != saved.version:
+        if saved.overwritten():
             raise overwritten(wrap(saved.array), self, f"output {saved.slot} of {self.name()}, ")
         return self._as_output(saved.array, saved.slot)
 
