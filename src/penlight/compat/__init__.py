@@ -5,7 +5,7 @@
     import torch
     from torch.nn import functional as F
 
-(No doctest: it must come before the process's first import of torch, which the tests use as oracle.)
+(No doctest: it must come before the process first imports torch, which the tests use as oracle.)
 """
 
 from .alias import install, uninstall
