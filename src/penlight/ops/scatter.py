@@ -190,7 +190,7 @@ def _padded(part: Tensor, shape: tuple) -> Tensor:
 
 def _prod_grad(g, input, dim, index, src, include_self, y, touched):
     """Products with one zero factor need the product of the others, so it is computed without
-    zeros.
+    zeros; where one of the others is zero it stays a factor, to be differentiated by.
     """
     part = _part(src, index)
     start = input if include_self else input * (1 - touched) + touched
@@ -198,15 +198,18 @@ def _prod_grad(g, input, dim, index, src, include_self, y, touched):
     zeros = zero_self.scatter_add(dim, index, zero_src)
     safe_self, safe_src = start + zero_self, part + zero_src
     nonzero = scatter_reduce(safe_self, dim, index, safe_src, "prod")
+    null_self, null_src = start * zero_self, part * zero_src
+    null = null_self.scatter_add(dim, index, null_src)  # the sum of the zero factors
 
-    def others(factor, is_zero, product, count):
-        alone = (count == is_zero).to(g.dtype)  # no zero among the other factors
-        return product / factor * alone
+    def others(factor, is_zero, own_null, product, count, null):
+        left = count - is_zero  # zeros among the other factors
+        return product / factor * ((left == 0).to(g.dtype) + (left == 1) * (null - own_null))
 
-    own = g * others(safe_self, zero_self, nonzero, zeros)
+    own = g * others(safe_self, zero_self, null_self, nonzero, zeros, null)
     if not include_self:
         own = g * (1 - touched)
-    spread = others(safe_src, zero_src, nonzero.gather(dim, index), zeros.gather(dim, index))
+    there = [t.gather(dim, index) for t in (nonzero, zeros, null)]
+    spread = others(safe_src, zero_src, null_src, *there)
     return own, _padded(g.gather(dim, index) * spread, src.shape)
 
 
