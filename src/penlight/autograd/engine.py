@@ -96,9 +96,10 @@ class Walk:
             raise wrong_count(node, results)
         if not self.keep:
             node.release()
+        deliver = self.deliver
         for edge, grad in zip(edges, results):
             if edge is not None and grad is not None:
-                self.deliver(edge, grad, node)
+                deliver(edge, grad, node)
 
     def step(self, node: Node, grads: list) -> None:
         """One node: hooks, gradient rule, hooks, deliveries."""

@@ -61,7 +61,7 @@ class Node:
 
     __slots__ = ("__weakref__", "edges", "notes", "outputs", "saved", "serial", "version")
 
-    def __init__(self, edges: Sequence, saved: tuple | None, version: int, outputs: tuple):
+    def __init__(self, edges: Sequence, saved: tuple | None, version: int, outputs: Sequence):
         self.edges = edges
         self.saved = saved
         self.version = version

@@ -182,13 +182,15 @@ class Record:
             return
         sources, rules = self.plans.get(wanted) or self.plan(wanted)
         saved, version = self._save(sources, bound, outputs) if sources else ((), 0)
-        node = self.node(edges, saved, version, [(t._array.shape, t._array.dtype) for t in outputs])
+        forms: list = []
+        node = self.node(edges, saved, version, forms)
         node.rules = rules
-        slot = 0
         for out in outputs:
-            if out._array.dtype.kind in "fcV":
-                out._node, out._slot, out._requires_grad = node, slot, True
-            slot += 1
+            array = out._array
+            form = array.dtype
+            if form.kind in "fcV":
+                out._node, out._slot, out._requires_grad = node, len(forms), True
+            forms.append((array.shape, form))
 
     def _save(self, sources: tuple, bound: tuple, outputs: tuple) -> tuple[tuple, int]:
         """The values of `sources`, and the sum of the saved tensors' write counts."""
@@ -200,9 +202,10 @@ class Record:
                 if isinstance(value, Tensor):
                     version += (value if value._root is None else value._root)._version
             elif kind == "result":
-                value = tuple([SavedOutput(t, slot) for slot, t in enumerate(outputs)])
-                if len(value) == 1 and not self.result:
-                    value = value[0]
+                if len(outputs) == 1 and not self.result:
+                    value = SavedOutput(outputs[0], 0)
+                else:
+                    value = tuple([SavedOutput(t, slot) for slot, t in enumerate(outputs)])
             else:
                 value = bound[index]
                 value = (
