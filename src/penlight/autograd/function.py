@@ -207,7 +207,8 @@ class Function:
         dirty.
         """
         cls._check_dirty(ctx, outputs)
-        results, forms = [], []
+        results: list = []
+        forms: list[tuple | None] = []
         dropped = {id(t) for t in ctx._not_differentiable}
         dirty = {id(t) for t in ctx._dirty}
         given = {id(a) for a in args if isinstance(a, Tensor)}

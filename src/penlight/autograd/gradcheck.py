@@ -146,9 +146,10 @@ def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, 
         moved = [_difference(func, inputs, x._array, v, eps) for v in directions]
         for which, own in enumerate(weights):
             numeric = np.array([[_dot(u, d[which]) for u in own] for d in moved])
+            by_output = [g[place] for g in slopes[which]]
             exact = np.array(
                 [
-                    [0.0 if g[place] is None else _dot(v, g[place]._array) for g in slopes[which]]
+                    [0.0 if own is None else _dot(v, own._array) for own in by_output]
                     for v in directions
                 ]
             )

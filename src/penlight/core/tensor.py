@@ -463,8 +463,7 @@ def check_writable(t: Tensor) -> None:
     if view.multiple and t.requires_grad:
         raise RuntimeError(
             f"Output {t._slot} of {type(t._node).__name__.removesuffix('Backward0')} is a view "
-            "and is "
-            "being modified inplace. "
+            "and is being modified inplace. "
             "This view is the output of a function that returns multiple views. Such functions do "
             "not allow the output views to be modified inplace. You should replace the inplace "
             "operation by an out-of-place one."
@@ -473,7 +472,8 @@ def check_writable(t: Tensor) -> None:
 
 def _still_retained(t: Tensor, source: Tensor) -> None:
     """`retain_grad` belongs to the tensor: it moves on to the node of its new values."""
-    retained = t._node.notes.get("retained", {})
+    notes = None if t._node is None else t._node.notes
+    retained = {} if notes is None else notes.get("retained", {})
     if retained.get(t._slot) is t and source._node is not None:
         del retained[t._slot]
         source._node.note("retained", {})[source._slot] = t
