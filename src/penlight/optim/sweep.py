@@ -15,7 +15,7 @@ import numpy as np
 from ..core.tensor import Tensor, written
 from ..ops.record import quiet
 
-BLOCK = 65536  # elements of each array at a time
+BLOCK = 262144  # elements of each array at a time (measured: 2^15 to 2^17 and 2^19 are slower)
 
 
 def sweep(formula: Callable[..., Any], g: Tensor, *changed: Tensor) -> None:
