@@ -8,7 +8,7 @@ See https://docs.pytorch.org/docs/stable/random.html
 from __future__ import annotations
 
 import contextlib
-import secrets
+import os
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -74,7 +74,7 @@ class Generator:
 
     def seed(self) -> int:
         """Restarts the stream at a seed nobody can foresee, and returns that seed."""
-        self._reseed(secrets.randbits(64))
+        self._reseed(int.from_bytes(os.urandom(8), "little"))
         return self._seed
 
     def initial_seed(self) -> int:
