@@ -511,6 +511,10 @@ def inference_tensor_trained(T):
     inference_tensor(T).requires_grad_()
 
 
+def inference_tensor_version(T):
+    return inference_tensor(T)._version
+
+
 def saved_tensor_hooks_disabled(T):
     graph = T.autograd.graph
     with graph.disable_saved_tensors_hooks("not here"):
@@ -524,6 +528,7 @@ ERRORS = [
     hook_changes_the_shape, node_hook_returns_too_few, too_few_gradients,
     complex_gradient_of_a_real_tensor, no_grad_view_in_place, leaf_view_in_place, integer_data,
     inference_tensor_saved, inference_tensor_written, inference_tensor_trained,
+    inference_tensor_version,
     saved_tensor_hooks_disabled,
     backward_twice, leaf_in_place, view_of_a_leaf_in_place, saved_overwritten, no_scalar,
     nothing_to_differentiate, wrong_gradient_shape, unused_input, requires_grad_of_integers,
@@ -626,6 +631,17 @@ def test_inference_tensors():
         ]  # fmt: skip
 
     assert seen(penlight) == seen(torch)
+
+
+def test_views_share_their_base_s_version():
+    def seen(T):
+        base = T.ones(3)
+        view, alias = base[:2], base.detach()
+        base.add_(1)
+        view.mul_(2)
+        return [base._version, view._version, alias._version, base.data._version]
+
+    assert seen(penlight) == seen(torch) == [2, 2, 2, 0]
 
 
 def test_once_differentiable():

@@ -208,7 +208,7 @@ class Walk:
             t._grad = before + grad
         else:
             np.add(before._array, grad._array, out=before._array)
-            (before if before._root is None else before._root)._version += 1
+            (before if before._root is None else before._root)._writes += 1
 
 
 def wrong_count(node: Node, results: Sequence) -> RuntimeError:

@@ -67,7 +67,7 @@ class FunctionCtx(Node):
                 tensors.append(_unpacked(value, self))
                 continue
             t, version = value
-            if t is not None and (t if t._root is None else t._root)._version != version:
+            if t is not None and (t if t._root is None else t._root)._writes != version:
                 raise overwritten(t, self)
             tensors.append(t)
         return tuple(tensors)
@@ -260,7 +260,7 @@ class Function:
             return Packed(t, own)
         if own is not None:
             return SavedOutput(t, own)
-        return t, (t if t._root is None else t._root)._version
+        return t, (t if t._root is None else t._root)._writes
 
 
 def once_differentiable(backward: Callable) -> Callable:

@@ -162,12 +162,12 @@ class SavedOutput:
     def __init__(self, tensor: Tensor, slot: int):
         owner = tensor if tensor._root is None else tensor._root
         self.array, self.slot = tensor._array, slot
-        self.owner, self.version = weakref.ref(owner), owner._version
+        self.owner, self.version = weakref.ref(owner), owner._writes
 
     def overwritten(self) -> bool:
         """Whether the memory was written since."""
         owner = self.owner()
-        return self.version == OVERWRITTEN or (owner is not None and owner._version != self.version)
+        return self.version == OVERWRITTEN or (owner is not None and owner._writes != self.version)
 
 
 class Packed:

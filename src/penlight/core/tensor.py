@@ -47,8 +47,8 @@ class Tensor:
         "_requires_grad",
         "_root",  # whose memory this is; None: its own
         "_slot",  # which output of the node it is; set with the node
-        "_version",  # of an owner: how often its memory was written; negative: inference tensor
         "_view",  # for a view: parent and how it was taken
+        "_writes",  # of an owner: how often its memory was written; negative: inference tensor
     )
 
     if TYPE_CHECKING:  # the ops hang their methods on the class
@@ -72,7 +72,7 @@ class Tensor:
         _hooks: dict | None
         _grad: Tensor | None
         _requires_grad: bool
-        _version: int
+        _writes: int
         _epoch: int
 
     __array_priority__ = 1000  # NumPy's operators leave mixed expressions to the tensor
@@ -82,7 +82,7 @@ class Tensor:
         self._array = _EMPTY
         self._requires_grad = False
         self._node = self._grad = self._root = self._view = self._hooks = None
-        self._version = first_version() if in_inference else 0
+        self._writes = first_version() if in_inference else 0
         return self
 
     # ------------------------------------------------------------ form
@@ -306,7 +306,14 @@ class Tensor:
 
     def is_inference(self) -> bool:
         """Whether the tensor was made in inference mode."""
-        return (self if self._root is None else self._root)._version < 0
+        return (self if self._root is None else self._root)._writes < 0
+
+    @property
+    def _version(self) -> int:
+        """How often the memory was written; views share the count."""
+        if self.is_inference():
+            raise RuntimeError("Inference tensors do not track version counter.")
+        return (self if self._root is None else self._root)._writes
 
 
 plain_types.add(Tensor)
@@ -332,7 +339,7 @@ def wrap(array: Any) -> Tensor:
     self._array = array
     self._requires_grad = False
     self._node = self._grad = self._root = self._view = self._hooks = None
-    self._version = first_version() if in_inference else 0
+    self._writes = first_version() if in_inference else 0
     return self
 
 
@@ -432,7 +439,7 @@ def check_writable(t: Tensor) -> None:
             "unsupported operation: more than one element of the written-to tensor refers to a "
             "single memory location. Please clone() the tensor before performing the operation."
         )
-    if (t if t._root is None else t._root)._version < 0 and not modes.inference:
+    if (t if t._root is None else t._root)._writes < 0 and not modes.inference:
         raise RuntimeError(
             "Inplace update to inference tensor outside InferenceMode is not allowed.You can make "
             "a clone to get a normal tensor before doing inplace update.See "
@@ -482,7 +489,7 @@ def _still_retained(t: Tensor, source: Tensor) -> None:
 def written(t: Tensor, source: Tensor | None = None) -> Tensor:
     """Notes that `t`'s memory was overwritten with `source`'s values, and adopts their history."""
     root = t if t._root is None else t._root
-    root._version += 1
+    root._writes += 1
     if root._node is not None and root._node.saved:
         root._node.note_overwritten(root._array)
     if source is None or not modes.grad:

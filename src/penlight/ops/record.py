@@ -200,7 +200,7 @@ class Record:
             if kind == "argument":
                 value = bound[index]
                 if isinstance(value, Tensor):
-                    version += (value if value._root is None else value._root)._version
+                    version += (value if value._root is None else value._root)._writes
             elif kind == "result":
                 if len(outputs) == 1 and not self.result:
                     value = SavedOutput(outputs[0], 0)
@@ -292,7 +292,7 @@ class OpNode(Node):
         version, values = 0, []
         for value in saved:
             if isinstance(value, Tensor):
-                version += (value if value._root is None else value._root)._version
+                version += (value if value._root is None else value._root)._writes
             elif isinstance(value, SavedOutput):
                 value = self._output(value)
             elif isinstance(value, Packed):
