@@ -633,6 +633,32 @@ def test_inference_tensors():
     assert seen(penlight) == seen(torch)
 
 
+def test_inference_mode_records_nothing_even_where_gradients_are_enabled():
+    def seen(T):
+        x = leaf(T, 3)
+        facts = []
+
+        def look():
+            y = x * 2
+            facts.append((T.is_grad_enabled(), y.requires_grad, y.is_inference(), y.is_leaf))
+
+        with T.inference_mode():
+            look()
+            with T.enable_grad():
+                look()
+                with T.inference_mode(False):
+                    look()
+                look()
+            T.enable_grad()(look)()
+            with T.set_grad_enabled(True):
+                look()
+            look()
+        look()
+        return facts
+
+    assert seen(penlight) == seen(torch)
+
+
 def test_views_share_their_base_s_version():
     def seen(T):
         base = T.ones(3)

@@ -60,7 +60,7 @@ class Walk:
             nodes = self._on_the_way(nodes)
         for edge, grad in zip(roots, grads):
             self.deliver(edge, grad)
-        previous, modes.grad = modes.grad, self.create_graph
+        previous, modes.grad = modes.grad, self.create_graph and not modes.inference
         try:
             plain = not self.points and not modes.anomaly
             for node in nodes:

@@ -20,11 +20,16 @@ class _Mode:
         self.previous: list[Any] = []
 
     def __enter__(self) -> None:
-        self.previous.append(modes.grad)
-        modes.grad = self.grad
+        self.previous.append((modes.grad, modes.grad_mode))
+        self.enter()
+
+    def enter(self) -> None:
+        """Sets the mode."""
+        modes.grad_mode = self.grad
+        modes.grad = self.grad and not modes.inference
 
     def __exit__(self, *exc: object) -> None:
-        modes.grad = self.previous.pop()
+        modes.grad, modes.grad_mode = self.previous.pop()
 
     def clone(self) -> _Mode:
         """The same mode, to be entered independently of this one."""
@@ -92,7 +97,7 @@ class no_grad(_Mode):
 
 
 class enable_grad(no_grad):
-    """Inside, calls are recorded again, also within `no_grad`."""
+    """Inside, calls are recorded again, also within `no_grad`; never within `inference_mode`."""
 
     def __init__(self, function: Callable | None = None):
         _Mode.__init__(self, True)
@@ -103,15 +108,17 @@ class set_grad_enabled(_Mode):
 
     def __init__(self, mode: bool):
         super().__init__(bool(mode))
-        self.before = modes.grad
-        modes.grad = self.grad
+        self.before = modes.grad, modes.grad_mode
+        self.enter()
 
     def __enter__(self) -> None:
         self.previous.append(self.before)
-        modes.grad = self.grad
+        self.enter()
 
     def __call__(self, function: Callable) -> Callable:
-        modes.grad = self.before  # a decorator does not change the mode at its definition
+        modes.grad, modes.grad_mode = (
+            self.before
+        )  # a decorator does not change the mode at its definition
         return super().__call__(function)
 
     def clone(self) -> _Mode:
@@ -151,8 +158,8 @@ class inference_mode(_Mode):
 
 
 def is_grad_enabled() -> bool:
-    """Whether differentiable calls are recorded in this thread."""
-    return modes.grad
+    """Whether this thread's grad mode is on; inference mode records nothing even so."""
+    return modes.grad_mode if modes.inference else modes.grad
 
 
 def is_inference_mode_enabled() -> bool:

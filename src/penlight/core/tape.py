@@ -22,6 +22,7 @@ class Modes(threading.local):
 
     grad = True  # are differentiable calls recorded?
     inference = False  # are new tensors inference tensors?
+    grad_mode = True  # what was asked for; inference mode records nothing, whatever it is
     anomaly = False  # does each node remember the line that made it?
     check_nan = True  # in anomaly mode: are gradients searched for NaN?
     no_saved_hooks: str | None = None  # why pack and unpack hooks are refused, where they are
