@@ -659,6 +659,24 @@ def test_inference_mode_records_nothing_even_where_gradients_are_enabled():
     assert seen(penlight) == seen(torch)
 
 
+def test_a_view_older_than_its_base_s_requires_grad():
+    def seen(T):
+        base = T.zeros(4)
+        view = base[:2]
+        inner = view[0]
+        base.requires_grad_()
+        with T.no_grad():
+            unrecorded = base[1:]
+        facts = [(v.requires_grad, v.grad_fn, v.is_leaf) for v in (view, inner, unrecorded)]
+        result = (view * 2).sum()
+        result.backward()
+        facts += [result.requires_grad, view.grad, base.grad]
+        base.requires_grad_(False)
+        return [*facts, view.requires_grad, (view * 2).requires_grad]
+
+    assert seen(penlight) == seen(torch)
+
+
 def test_views_share_their_base_s_version():
     def seen(T):
         base = T.ones(3)

@@ -186,6 +186,8 @@ class Walk:
                 if id(target) in self.leaves:
                     self.found[id(target)] = grad
                 continue
+            if not target._requires_grad:
+                continue  # a view older than its base's requires_grad
             self._add_to(target, grad)
             if hooks is not None:
                 for hook in list(hooks.get("accumulated", {}).values()):

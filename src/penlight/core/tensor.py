@@ -141,9 +141,11 @@ class Tensor:
     @property
     def requires_grad(self) -> bool:
         """Whether gradients are computed for this tensor."""
-        if self._view is not None:
-            current_node(self)  # an in-place write to the base may have changed it
-        return self._requires_grad
+        view = self._view
+        if view is None:
+            return self._requires_grad
+        current_node(self)  # an in-place write to the base may have changed it
+        return self._requires_grad or view.base._requires_grad
 
     @requires_grad.setter
     def requires_grad(self, value: bool) -> None:
@@ -418,10 +420,11 @@ class CopySlices(Node):
 
 
 def edge_to(t: Tensor) -> tuple | None:
-    """Whom a gradient of `t` goes to: (node, slot), (leaf, 0) or None."""
-    if t._view is not None:
-        current_node(t)
-    if not t._requires_grad:
+    """Whom a gradient of `t` goes to: (node, slot), (leaf, 0) or None.
+
+    A view taken before its base came to require gradients requires them too, as a leaf.
+    """
+    if not (t._requires_grad if t._view is None else t.requires_grad):
         return None
     node = t._node
     return (t, 0) if node is None else (node, t._slot)

@@ -160,9 +160,7 @@ class Record:
         for index in self.differentiable:
             value = bound[index]
             if isinstance(value, Tensor):
-                if value._view is not None:
-                    current_node(value)
-                if value._requires_grad:
+                if value._requires_grad if value._view is None else value.requires_grad:
                     wanted |= bit
                     node = value._node
                     edges.append((value, 0) if node is None else (node, value._slot))
