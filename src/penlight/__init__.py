@@ -70,6 +70,8 @@ def __getattr__(name: str) -> _Any:
         found = getattr(_import_module(f"{__name__}.{_LATE[name]}"), name)
     elif not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
         found = _import_module(f"{__name__}.{name}")
+    elif not name.startswith("__") and _late_op(name) is not None:
+        found = _late_op(name)
     else:
         raise AttributeError(
             f"module '{__name__}' has no attribute '{name}': penlight lacks torch.{name}"
@@ -77,6 +79,21 @@ def __getattr__(name: str) -> _Any:
     globals()[name] = found
     return found
 
+
+def _late_op(name: str) -> _Any:
+    """An op of the pages that are loaded when first asked for, or None."""
+    for page in _LATE_PAGES:
+        _import_module(f"{__name__}.ops.{page}")
+    return _EXPOSED["torch"].get(name)
+
+
+def __dir__() -> list[str]:
+    """All names, also those that are loaded when first used."""
+    _late_op("")
+    return sorted({*globals(), *_EXPOSED["torch"], *_LATE})
+
+
+_LATE_PAGES = ("layers", "tapers")
 
 # torch.* names whose home is imported only when needed
 _LATE = {
