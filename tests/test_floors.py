@@ -21,7 +21,7 @@ FLOOR = {
                 "",
                 "signal",
             ),  # the modules at the top: torch's names, collected from the floors below
-            ("nn",),
+            ("nn", "distributions"),
             ("optim", "utils"),
             ("vision",),
             ("io",),
