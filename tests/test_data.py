@@ -87,6 +87,12 @@ def test_random_sampler(n, count, replacement, seed, has_generator):
     assert penlight.rand(1).item() == torch.rand(1).item()
 
 
+def test_random_sampler_draws_as_it_goes():
+    """A sampler of more indices than memory holds starts at once."""
+    a = data.RandomSampler(range(9), replacement=True, num_samples=10**18)
+    assert len({i for i, _ in zip(a, range(200), strict=False)}) == 9
+
+
 def test_other_samplers():
     penlight.manual_seed(2)
     torch.manual_seed(2)

@@ -90,8 +90,9 @@ class RandomSampler(Sampler[int]):
             generator.manual_seed(draw_seed(None))
         whole, rest = divmod(self.num_samples, 32 if self.replacement else n)
         if self.replacement:
-            for size in [32] * whole + [rest]:
-                yield from randint(n, (size,), generator=generator).tolist()
+            for _ in range(whole):
+                yield from randint(n, (32,), generator=generator).tolist()
+            yield from randint(n, (rest,), generator=generator).tolist()
         else:
             for _ in range(whole):
                 yield from randperm(n, generator=generator).tolist()
