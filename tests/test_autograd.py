@@ -515,6 +515,23 @@ def inference_tensor_version(T):
     return inference_tensor(T)._version
 
 
+def gradient_of_wrong_shape_at_an_edge(T):
+    y = leaf(T, 3) * 2
+    T.autograd.backward(T.autograd.graph.get_gradient_edge(y), T.ones(4))
+
+
+def zeros_for_an_unused_edge(T):
+    edge = T.autograd.graph.get_gradient_edge(leaf(T, 3) * 2)
+    T.autograd.grad(leaf(T, 3).sum(), edge, materialize_grads=True)
+
+
+def prehook_of_a_leaf_gives_too_many(T):
+    y = leaf(T, 3) * 2
+    node = y.grad_fn.next_functions[0][0]
+    node.register_prehook(lambda grads: grads * 2)
+    y.sum().backward()
+
+
 def saved_tensor_hooks_disabled(T):
     graph = T.autograd.graph
     with graph.disable_saved_tensors_hooks("not here"):
@@ -528,7 +545,8 @@ ERRORS = [
     hook_changes_the_shape, node_hook_returns_too_few, too_few_gradients,
     complex_gradient_of_a_real_tensor, no_grad_view_in_place, leaf_view_in_place, integer_data,
     inference_tensor_saved, inference_tensor_written, inference_tensor_trained,
-    inference_tensor_version,
+    inference_tensor_version, gradient_of_wrong_shape_at_an_edge, zeros_for_an_unused_edge,
+    prehook_of_a_leaf_gives_too_many,
     saved_tensor_hooks_disabled,
     backward_twice, leaf_in_place, view_of_a_leaf_in_place, saved_overwritten, no_scalar,
     nothing_to_differentiate, wrong_gradient_shape, unused_input, requires_grad_of_integers,
@@ -686,6 +704,44 @@ def test_views_share_their_base_s_version():
         return [base._version, view._version, alias._version, base.data._version]
 
     assert seen(penlight) == seen(torch) == [2, 2, 2, 0]
+
+
+def through_gradient_edges(T):
+    edge = T.autograd.graph.get_gradient_edge
+    x = leaf(T, 3)
+    y = x * 3
+    z = (y * y).sum()
+    found = T.autograd.grad(z, [edge(y), edge(x), y], retain_graph=True)
+    found += T.autograd.grad(edge(z), x, retain_graph=True)
+    found += T.autograd.grad(edge(y), edge(x), T.ones(3), retain_graph=True)
+    for tensors, grads in ((edge(z), None), ((edge(z), z), None), (edge(y), y), (edge(x), x)):
+        T.autograd.backward(tensors, grads, retain_graph=True)
+    T.autograd.backward(z, inputs=[edge(x)], retain_graph=True)
+    T.autograd.backward(z, inputs=edge(y))
+    return [*found, x.grad]
+
+
+def hooks_of_a_leaf_s_node(T):
+    seen = []
+    x = leaf(T, 2)
+    y = (x * 2).sum()
+    node = y.grad_fn.next_functions[0][0].next_functions[0][0]
+    handle = node.register_hook(lambda into, out: seen.append([len(into), len(out), x.grad.sum()]))
+    node.register_prehook(lambda grads: (grads[0] * 5,))
+    x.register_post_accumulate_grad_hook(lambda t: seen.append([7, 7, 7]))
+    y.backward(retain_graph=True)
+    T.autograd.grad(y, x, retain_graph=True)
+    y.backward(inputs=[x], retain_graph=True)
+    handle.remove()
+    y.backward()
+    node.metadata["kept"] = 3
+    assert node.metadata == {"kept": 3}
+    return [x.grad, T.tensor(seen)]
+
+
+@pytest.mark.parametrize("program", [through_gradient_edges, hooks_of_a_leaf_s_node])
+def test_edges_and_leaf_nodes(program):
+    same(program)
 
 
 def test_once_differentiable():

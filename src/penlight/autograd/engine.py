@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tape import Node, modes
-from ..core.tensor import Tensor, current_node, edge_to, wrap
+from ..core.tape import AccumulateGrad, GradientEdge, Node, modes
+from ..core.tensor import Tensor, edge_to, wrap
 
 
 def reachable(roots: Iterable[Node]) -> list[Node]:
@@ -38,20 +38,21 @@ def _serial_of(node: Node) -> int:
 class Walk:
     """One backward pass: the gradients still on their way, and where they end."""
 
-    def __init__(self, keep: bool, create_graph: bool, wanted: Sequence[Tensor] | None):
+    def __init__(self, keep: bool, create_graph: bool, wanted: Sequence | None):
         self.keep, self.create_graph = keep, create_graph
         self.pending: dict[Node, list] = {}
         self.shares: dict[Tensor, list] = {}  # per leaf: its gradient so far, and: is it ours?
         self.found: dict[int, Tensor] = {}  # gradients asked for, by id of the tensor
         self.accumulate = wanted is None
+        self.adds = self.accumulate  # do leaves that were asked for get theirs in `.grad`?
         self.leaves: dict[int, Tensor] = {}
         self.points: dict[tuple[Node, int], list[int]] = {}
         for t in wanted or ():
-            node = current_node(t)
-            if node is None:
+            edge = (t.node, t.output_nr) if isinstance(t, GradientEdge) else edge_to(t)
+            if edge is None or edge[0] is t:
                 self.leaves[id(t)] = t
             else:
-                self.points.setdefault((node, t._slot), []).append(id(t))
+                self.points.setdefault(edge, []).append(id(t))
 
     def run(self, roots: list[tuple], grads: list[Tensor]) -> None:
         """Sends `grads` in at `roots` (edges) and walks until every leaf has its share."""
@@ -112,10 +113,8 @@ class Walk:
         if len(results) != len(node.edges):
             raise wrong_count(node, results)
         if notes is not None:
-            for hook in list(notes.get("hooks", {}).get("post", {}).values()):
-                replaced = hook(tuple(results), tuple(grads))
-                if replaced is not None:
-                    results = _replacement(hook, replaced, len(results))
+            hooks = notes.get("hooks", {}).get("post", {})
+            results = run_posthooks(hooks, tuple(results), tuple(grads))
         if not self.keep:
             node.release()
         for edge, grad in zip(node.edges, results):
@@ -136,11 +135,7 @@ class Walk:
         for slot, t in notes.get("retained", {}).items():
             if grads[slot] is not None and self.accumulate:
                 self._add_to(t, grads[slot])
-        for hook in list(notes.get("hooks", {}).get("pre", {}).values()):
-            replaced = hook(tuple(grads))
-            if replaced is not None:
-                grads = list(_replacement(hook, replaced, len(grads)))
-        return grads
+        return run_prehooks(notes.get("hooks", {}).get("pre", {}), grads)
 
     def _note_points(self, node: Node, grads: list) -> None:
         for slot, grad in enumerate(grads):
@@ -179,19 +174,23 @@ class Walk:
         """Hands the leaves their shares, now that no more can come: each hook runs once."""
         for target, share in self.shares.items():
             grad, share[0] = share[0], None  # one holder less: see _add_to
+            if not self.accumulate and id(target) not in self.leaves:
+                continue
             hooks = target._hooks
             if hooks is not None and "grad" in hooks:
                 grad = run_hooks(hooks["grad"], grad)
-            if not self.accumulate:
-                if id(target) in self.leaves:
-                    self.found[id(target)] = grad
+            if not self.adds:
+                self.found[id(target)] = grad
                 continue
             if not target._requires_grad:
                 continue  # a view older than its base's requires_grad
+            if hooks is not None and "pre" in hooks:
+                (grad,) = run_prehooks(hooks["pre"], [grad])
             self._add_to(target, grad)
             if hooks is not None:
                 for hook in list(hooks.get("accumulated", {}).values()):
                     hook(target)
+                run_posthooks(hooks.get("post", {}), (), (grad,))
 
     def _add_to(self, t: Tensor, grad: Tensor) -> None:
         """t.grad += grad; the first gradient is kept without a copy where nobody else holds it."""
@@ -229,6 +228,24 @@ def run_hooks(hooks: dict, grad: Tensor) -> Tensor:
             _check_replacement(hook, replaced, grad)
             grad = replaced
     return grad
+
+
+def run_prehooks(hooks: dict, grads: list) -> list:
+    """The gradients of a node's outputs after its hooks."""
+    for hook in list(hooks.values()):
+        replaced = hook(tuple(grads))
+        if replaced is not None:
+            grads = list(_replacement(hook, replaced, len(grads)))
+    return grads
+
+
+def run_posthooks(hooks: dict, results: tuple, grads: tuple) -> tuple:
+    """The gradients of a node's inputs after its hooks."""
+    for hook in list(hooks.values()):
+        replaced = hook(results, grads)
+        if replaced is not None:
+            results = _replacement(hook, replaced, len(results))
+    return results
 
 
 def _check_replacement(hook: Any, replaced: Any, grad: Tensor) -> None:
@@ -281,11 +298,28 @@ def fitted(grad: Tensor, shape: tuple, form: np.dtype, origin: Node | None, edge
 # ---------------------------------------------------------------- entry points
 
 
-def _initial(outputs: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[Tensor]:
+def _place(edge: GradientEdge) -> tuple:
+    """Where the walk delivers to: (node, slot) or (leaf, 0)."""
+    node = edge.node
+    return (node.variable, 0) if isinstance(node, AccumulateGrad) else (node, edge.output_nr)
+
+
+def _stand_in(edge: GradientEdge) -> Tensor:
+    """A tensor of the form made at `edge`."""
+    target, slot = _place(edge)
+    if isinstance(target, Tensor):
+        return target
+    shape, form = target.outputs[slot]
+    return wrap(np.broadcast_to(np.zeros((), form), shape))
+
+
+def _initial(outputs: Sequence, grads: Sequence[Tensor | None]) -> list[Tensor]:
     if len(grads) != len(outputs):
         raise RuntimeError(f"got {len(outputs)} tensors and {len(grads)} gradients")
     ready = []
     for index, (out, grad) in enumerate(zip(outputs, grads)):
+        if isinstance(out, GradientEdge):
+            out = _stand_in(out)
         if grad is None:
             if out._array.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
@@ -318,13 +352,24 @@ def _initial(outputs: Sequence[Tensor], grads: Sequence[Tensor | None]) -> list[
 
 
 def _as_tuple(x: Any) -> tuple:
-    return (x,) if x is None or isinstance(x, Tensor) else tuple(x)
+    if type(x) is tuple:
+        return x
+    return (x,) if x is None or isinstance(x, (Tensor, GradientEdge)) else tuple(x)
 
 
-def _roots(outputs: Sequence[Tensor]) -> list[tuple]:
+def _goals(inputs: Any) -> tuple:
+    """What is differentiated by: tensors, and edges within the graph."""
+    leaf = AccumulateGrad
+    return tuple(
+        t.node.variable if isinstance(t, GradientEdge) and isinstance(t.node, leaf) else t
+        for t in _as_tuple(inputs)
+    )
+
+
+def _roots(outputs: Sequence) -> list[tuple]:
     roots = []
     for i, out in enumerate(outputs):
-        edge = edge_to(out)
+        edge = _place(out) if isinstance(out, GradientEdge) else edge_to(out)
         if edge is None:
             raise RuntimeError(
                 f"element {i} of tensors does not require grad and does not have a grad_fn"
@@ -354,13 +399,14 @@ def backward(
     if inputs is None:
         Walk(keep, create_graph, None).run(_roots(tensors), _initial(tensors, grads))
         return
-    inputs = _as_tuple(inputs)
+    inputs = _goals(inputs)
     if not inputs:
         raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
     walk = Walk(keep, create_graph, inputs)
+    walk.adds = True
     walk.run(_roots(tensors), _initial(tensors, grads))
     for t in inputs:
-        if id(t) in walk.found:
+        if id(t) in walk.found and isinstance(t, Tensor):
             walk._add_to(t, walk.found[id(t)])
 
 
@@ -390,15 +436,19 @@ def grad(
             "Expected allow_unused to be True or not passed when materialize_grads=True, but got: "
             "allow_unused=False."
         )
-    outputs, inputs = _as_tuple(outputs), _as_tuple(inputs)
+    outputs, inputs = _as_tuple(outputs), _goals(inputs)
     grads = (None,) * len(outputs) if grad_outputs is None else _as_tuple(grad_outputs)
     for t in inputs:
-        if not t.requires_grad:
+        if isinstance(t, Tensor) and not t.requires_grad:
             raise RuntimeError("One of the differentiated Tensors does not require grad")
     walk = Walk(create_graph if retain_graph is None else retain_graph, create_graph, inputs)
     walk.run(_roots(outputs), _initial(outputs, grads))
     results = [walk.found.get(id(t)) for t in inputs]
     if materialize_grads:
+        if any(r is None and isinstance(t, GradientEdge) for t, r in zip(inputs, results)):
+            raise RuntimeError(
+                "materialize_grads cannot be used when the given input is a GradientEdge"
+            )
         results = [
             wrap(np.zeros(t._array.shape, t._array.dtype)) if r is None else r
             for t, r in zip(inputs, results)

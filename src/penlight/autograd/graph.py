@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
-from ..core.tape import AccumulateGrad, Node, Removable, modes
+from ..core.tape import AccumulateGrad, GradientEdge, Node, Removable, modes
 from ..core.tensor import Tensor, current_node
 
 __all__ = [
@@ -65,22 +64,6 @@ class disable_saved_tensors_hooks:
         modes.no_saved_hooks = self.before
 
 
-class GradientEdge(tuple):
-    """A place on the tape: (node, output_nr)."""
-
-    __slots__ = ()
-
-    @property
-    def node(self) -> Any:
-        """The node."""
-        return self[0]
-
-    @property
-    def output_nr(self) -> int:
-        """Which of its outputs."""
-        return self[1]
-
-
 def get_gradient_edge(tensor: Tensor) -> GradientEdge:
     """Where the gradient of `tensor` is computed."""
     if not tensor.requires_grad:
@@ -89,7 +72,7 @@ def get_gradient_edge(tensor: Tensor) -> GradientEdge:
             "gradients"
         )
     node = current_node(tensor)
-    return GradientEdge((AccumulateGrad(tensor), 0) if node is None else (node, tensor._slot))
+    return GradientEdge(*((AccumulateGrad(tensor), 0) if node is None else (node, tensor._slot)))
 
 
 class _Handles:

@@ -11,7 +11,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .tensor import Tensor
@@ -125,7 +125,7 @@ class Node:
 
 
 class AccumulateGrad:
-    """How a leaf tensor appears among `next_functions`."""
+    """How a leaf tensor appears among `next_functions`; its notes are kept by the leaf."""
 
     __slots__ = ("variable",)
 
@@ -141,11 +141,37 @@ class AccumulateGrad:
         """A leaf passes gradients to nobody."""
         return ()
 
+    def _notes(self) -> dict:
+        if self.variable._hooks is None:
+            self.variable._hooks = {}
+        return self.variable._hooks
+
+    @property
+    def metadata(self) -> dict:
+        """A free place for notes about this leaf."""
+        return self._notes().setdefault("metadata", {})
+
+    def register_hook(self, hook: Any) -> Removable:
+        """`hook((), (grad,))` runs after the leaf's `.grad` has been written."""
+        return add_hook(self._notes(), "post", hook)
+
+    def register_prehook(self, hook: Any) -> Removable:
+        """`hook((grad,))` runs before that and may replace the gradient."""
+        return add_hook(self._notes(), "pre", hook)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, AccumulateGrad) and other.variable is self.variable
 
     def __hash__(self) -> int:
         return id(self.variable)
+
+
+class GradientEdge(NamedTuple):
+    """A place on the tape that stands for the tensor made there."""
+
+    node: Any
+    output_nr: int
+    ownership_token: Any = None
 
 
 OVERWRITTEN = -1
