@@ -13,7 +13,7 @@ from .elementwise import bar
 from .families import binary, composite, to_float
 from .kinds import FLOATS, INTEGERS, need_tensor_first, need_tensors, unsupported
 from .operands import result_dtype
-from .record import quiet
+from .quiet import quiet
 
 Operand = Tensor | int | float | builtins.complex
 

@@ -8,7 +8,8 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_writable, wrap, written
-from .record import Record, quiet
+from .quiet import quiet
+from .record import Record
 
 TABLE: dict[str, Record] = {}  # op name -> record
 EXPOSED: dict[

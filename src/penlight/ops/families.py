@@ -18,7 +18,8 @@ from ..core.tape import modes
 from ..core.tensor import Tensor, View, wrap
 from .exposure import documented, expose, into_out
 from .operands import check_broadcast, not_a_tensor, promote_arrays, result_dtype, with_number
-from .record import NUMPY_NAMES, Record, default_names, named, quiet
+from .quiet import named, quiet
+from .record import NUMPY_NAMES, Record, default_names
 
 # ---------------------------------------------------------------- any op
 

@@ -22,7 +22,7 @@ from .arguments import ints, need_tensor
 from .average_pool import avg_pool2d
 from .families import composite, op
 from .padding import pad
-from .record import quiet
+from .quiet import quiet
 
 
 class Layout(NamedTuple):

@@ -10,44 +10,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from numpy._core._ufunc_config import _extobj_contextvar as _fp_state  # type: ignore[attr-defined]
-from numpy._core._ufunc_config import _make_extobj  # type: ignore[attr-defined]
 
 from ..core.tape import FREED, SAVED_INFERENCE, Node, Packed, SavedOutput, modes
 from ..core.tensor import Tensor, current_node, edge_to, wrap
-
-_SILENT = _make_extobj(all="ignore")
-
-
-def quiet(function: Callable) -> Callable:
-    """Runs a meaning with NumPy's floating point warnings off: PyTorch computes 1/0 without a word.
-
-    `np.errstate` builds its state anew at each call, which costs as much as a small op; the state
-    made once is set here directly.
-    """
-
-    def silently(*args: Any, **kwargs: Any) -> Any:
-        token = _fp_state.set(_SILENT)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            _fp_state.reset(token)
-
-    return silently
-
-
-def named(meaning: str) -> Callable:
-    """The meaning that is one function of the array namespace, quiet."""
-    found = getattr(np, meaning)
-
-    def compute(xp: Any, *arrays: Any) -> Any:
-        token = _fp_state.set(_SILENT)
-        try:
-            return found(*arrays) if xp is np else getattr(xp, meaning)(*arrays)
-        finally:
-            _fp_state.reset(token)
-
-    return compute
 
 
 class Record:

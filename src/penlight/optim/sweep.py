@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor, written
-from ..ops.record import quiet
+from ..ops.quiet import quiet
 
 BLOCK = 262144  # elements of each array at a time (measured: 2^15 to 2^17 and 2^19 are slower)
 
