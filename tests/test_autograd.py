@@ -744,6 +744,37 @@ def test_edges_and_leaf_nodes(program):
     same(program)
 
 
+@pytest.mark.parametrize("mode", ["all", "any"])
+@pytest.mark.parametrize("reached", [[0], [0, 2], [0, 1, 2]])
+def test_multi_grad_hook_of_tensors_reached_in_part(mode, reached):
+    def seen(T):
+        xs = [leaf(T, 2, seed=i) for i in range(3)]
+        found = []
+        register = T.autograd.graph.register_multi_grad_hook
+        handle = register(xs, lambda g: found.append(g), mode=mode)
+        for which in (reached, range(3), reached):
+            sum((xs[i] * (i + 1)).sum() for i in which).backward()
+        handle.remove()
+        xs[0].sum().backward()
+        return repr(found)
+
+    assert seen(penlight) == seen(torch)
+
+
+def test_multi_grad_hook_within_a_graph():
+    def seen(T):
+        a, b = T.ones(2, requires_grad=True) * 2, T.ones(2, requires_grad=True) * 3
+        found = []
+        T.autograd.graph.register_multi_grad_hook((a, b), found.append)
+        product = (a * b).sum()
+        T.autograd.grad(product, b, retain_graph=True)
+        product.backward(retain_graph=True)
+        a.sum().backward()
+        return repr(found)
+
+    assert seen(penlight) == seen(torch)
+
+
 def test_once_differentiable():
     from penlight.autograd.function import once_differentiable
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ class Walk:
         nodes = reachable(edge[0] for edge in roots if isinstance(edge[0], Node))
         if not self.accumulate:
             nodes = self._on_the_way(nodes)
+        self.nodes, self.roots = nodes, roots
         for edge, grad in zip(roots, grads):
             self.deliver(edge, grad)
         previous, modes.grad = modes.grad, self.create_graph and not modes.inference
@@ -131,11 +133,32 @@ class Walk:
     def _hooks_before(self, node: Node, notes: dict, grads: list) -> list:
         for slot, hooks in notes.get("tensor_hooks", {}).items():
             if grads[slot] is not None:
-                grads[slot] = run_hooks(hooks, grads[slot])
+                grads[slot] = self._run_hooks(hooks, grads[slot])
         for slot, t in notes.get("retained", {}).items():
             if grads[slot] is not None and self.accumulate:
                 self._add_to(t, grads[slot])
         return run_prehooks(notes.get("hooks", {}).get("pre", {}), grads)
+
+    def _run_hooks(self, hooks: dict, grad: Tensor) -> Tensor:
+        """The gradient after a tensor's hooks, which may ask about this walk."""
+        previous, modes.walk = modes.walk, self
+        try:
+            return run_hooks(hooks, grad)
+        finally:
+            modes.walk = previous
+
+    def reaches(self, t: Tensor) -> bool:
+        """Whether a gradient of `t` is computed in this walk."""
+        edge = edge_to(t)
+        if edge is None:
+            return False
+        target = edge[0]
+        if isinstance(target, Node):
+            return target in self.nodes
+        if not self.accumulate and id(t) not in self.leaves:
+            return False
+        edges = chain(self.roots, *(node.edges for node in self.nodes))
+        return any(e is not None and e[0] is target for e in edges)
 
     def _note_points(self, node: Node, grads: list) -> None:
         for slot, grad in enumerate(grads):
@@ -178,7 +201,7 @@ class Walk:
                 continue
             hooks = target._hooks
             if hooks is not None and "grad" in hooks:
-                grad = run_hooks(hooks["grad"], grad)
+                grad = self._run_hooks(hooks["grad"], grad)
             if not self.adds:
                 self.found[id(target)] = grad
                 continue

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
 
 from ..core.tape import AccumulateGrad, GradientEdge, Node, Removable, modes
 from ..core.tensor import Tensor, current_node
@@ -90,26 +92,29 @@ class _Handles:
 def register_multi_grad_hook(
     tensors: Sequence[Tensor], fn: Callable, *, mode: str = "all"
 ) -> _Handles:
-    """`fn(grads)` once the gradients of all tensors are known, or `fn(grad)` for the first
-    ("any").
+    """`fn(grads)` once per backward pass, when the gradients of all tensors that it reaches are
+    known (None for the others); or `fn(grad)` for the first of them ("any").
+
+    >>> import penlight as torch
+    >>> a, b = torch.ones(2, requires_grad=True), torch.ones(2, requires_grad=True)
+    >>> handle = torch.autograd.graph.register_multi_grad_hook((a, b), print)
+    >>> (a * 3).sum().backward()
+    [tensor([3., 3.]), None]
     """
     if mode not in ("all", "any"):
         raise ValueError(f"Expects mode to be one of ('all', 'any') but got {mode}")
-    grads: list[Tensor | None] = [None] * len(tensors)
-    seen: set[int] = set()
+    passes: WeakKeyDictionary[Any, list] = WeakKeyDictionary()  # walk: [how many missing, grads]
 
     def note(index: int) -> Callable:
         def hook(grad: Tensor) -> None:
-            if mode == "any":
-                if not seen:
-                    seen.add(index)
-                    fn(grad)
-                return
-            grads[index] = grad
-            seen.add(index)
-            if len(seen) == len(tensors):
-                fn(list(grads))
-                seen.clear()
+            state = passes.get(modes.walk)
+            if state is None:
+                missing = sum(map(modes.walk.reaches, tensors)) if mode == "all" else 1
+                state = passes[modes.walk] = [missing, [None] * len(tensors)]
+            state[0] -= 1
+            state[1][index] = grad
+            if state[0] == 0:
+                fn(state[1] if mode == "all" else grad)
 
         return hook
 

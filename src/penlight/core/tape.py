@@ -26,6 +26,7 @@ class Modes(threading.local):
     anomaly = False  # does each node remember the line that made it?
     check_nan = True  # in anomaly mode: are gradients searched for NaN?
     no_saved_hooks: str | None = None  # why pack and unpack hooks are refused, where they are
+    walk: Any = None  # the backward pass whose tensor hooks are running
     saved_hooks: tuple = ()  # (pack, unpack) pairs for saved tensors; the last one counts
 
 
