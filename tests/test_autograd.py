@@ -857,3 +857,36 @@ def test_jacobian_and_hessian():
         ]
 
     same(f)
+
+
+@pytest.mark.parametrize("name", ["vjp", "jvp", "vhp", "hvp"])
+def test_functional_checks_its_vector(name):
+    """The same result, or the same error."""
+
+    def seen(T, case):
+        one, three = T.tensor([2.0]), T.tensor([1.0, 2.0, 3.0])
+        inputs, v = {
+            "none for one number": (one, None),
+            "none for several": (three, None),
+            "none for two tensors": ((one, three), None),
+            "wrong size": (three if name != "vjp" else one, T.ones(4)),
+            "too many": (one, (one, one)),
+            "not a tensor": (one, 3.0),
+            "one is not": (one, (one, "a")),
+            "list": ([one, three], None),
+            "text": ("a", None),
+            "wrong entry": ((one, three), (T.ones(1), T.ones(2))),
+        }[case]
+        try:
+            function = getattr(T.autograd.functional, name)
+            found = function(lambda *xs: sum((x**3).sum() for x in xs), inputs, v)
+            return repr(found)
+        except (TypeError, RuntimeError) as error:
+            text = str(error).replace("penlight.", "torch.")
+            return type(error), text
+
+    for case in (
+        "none for one number", "none for several", "none for two tensors", "wrong size", "too many",
+        "not a tensor", "one is not", "list", "text", "wrong entry",
+    ):  # fmt: skip
+        assert seen(penlight, case) == seen(torch, case), case

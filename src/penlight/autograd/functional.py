@@ -12,15 +12,59 @@ from .engine import grad
 from .grad_mode import enable_grad
 
 
-def _tuple(x: Any) -> tuple:
-    return (x,) if isinstance(x, Tensor) else tuple(x)
+def _checked(given: Any, name: str, function: str) -> tuple[Tensor, ...]:
+    """One tensor or a tuple of tensors as a tuple; TypeError for anything else."""
+    listed = given if isinstance(given, tuple) else (given,)
+    for i, item in enumerate(listed):
+        if not isinstance(item, Tensor):
+            where = f"value at index {i}" if listed is given else f"given {name}"
+            raise TypeError(
+                f"The {name} given to {function} must be either a Tensor or a tuple of Tensors but "
+                f"the {where} has type {type(item)}."
+            )
+    return listed
 
 
-def _leaves(inputs: Any, create_graph: bool) -> tuple[Tensor, ...]:
+def _results(out: Any, function: str) -> tuple[Tensor, ...]:
+    return _checked(out, "outputs of the user-provided function", function)
+
+
+def _vector(v: Any, function: str, like: tuple[Tensor, ...], several: bool) -> tuple | None:
+    """`v` as a tuple of tensors, each of the form of its partner in `like`.
+
+    Where there is none, `like` must be one number: it is weighted by 1.
+    """
+    if v is None:
+        if len(like) != 1 or like[0].numel() != 1:
+            where = "function returns" if function == "vjp" else "function is"
+            raise RuntimeError(
+                "The vector v can only be None if the "
+                + ("" if function == "vjp" else "input to the ")
+                + f"user-provided {where} a single Tensor with a single element."
+            )
+        return None
+    vectors = _checked(v, "v", function)
+    if len(vectors) != len(like):
+        raise RuntimeError(
+            f"v is a tuple of invalid length: should be {len(like)} but got {len(vectors)}."
+            if several
+            else "The given v should contain a single Tensor."
+        )
+    for i, (one, other) in enumerate(zip(vectors, like)):
+        if one.shape != other.shape:
+            raise RuntimeError(
+                (f"Entry {i} in " if several else "")
+                + f"v has invalid size: should be {other.shape} but got {one.shape}."
+            )
+    return vectors
+
+
+def _leaves(inputs: Any, function: str, create_graph: bool) -> tuple[Tensor, ...]:
     """Inputs to differentiate by: as they are for a graph, else detached copies."""
+    listed = _checked(inputs, "inputs", function)
     if create_graph:
-        return tuple(t if t.requires_grad else t.detach().requires_grad_() for t in _tuple(inputs))
-    return tuple(t.detach().clone().requires_grad_() for t in _tuple(inputs))
+        return tuple(t if t.requires_grad else t.detach().requires_grad_() for t in listed)
+    return tuple(t.detach().clone().requires_grad_() for t in listed)
 
 
 def _like(given: Any, found: tuple) -> Any:
@@ -42,15 +86,10 @@ def vjp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
     """(func(inputs), vᵀ J): the Jacobian's product with a vector on its output side."""
-    leaves = _leaves(inputs, create_graph)
+    leaves = _leaves(inputs, "vjp", create_graph)
     out = func(*leaves)
-    outs = _tuple(out)
-    if v is None and (len(outs) != 1 or outs[0].numel() != 1):
-        raise RuntimeError(
-            "The vector v can only be None if the user-provided function returns a single Tensor "
-            "with a single element."
-        )
-    weights = (None,) if v is None else _tuple(v)
+    outs = _results(out, "vjp")
+    weights = _vector(v, "vjp", outs, isinstance(out, tuple)) or (None,)
     found = grad(outs, leaves, weights, create_graph=create_graph, allow_unused=True)
     filled = tuple(_zeros(t) if g is None else g for t, g in zip(leaves, found))
     outs = outs if create_graph else tuple(o.detach() for o in outs)
@@ -62,14 +101,15 @@ def jvp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
     """(func(inputs), J v), by differentiating vᵀJ once more."""
-    leaves = _leaves(inputs, create_graph)
+    leaves = _leaves(inputs, "jvp", create_graph)
+    vector = _vector(v, "jvp", leaves, isinstance(inputs, tuple))
     out = func(*leaves)
-    outs = _tuple(out)
+    outs = _results(out, "jvp")
     weights = tuple(_zeros(o).requires_grad_() for o in outs)
     first = grad(outs, leaves, weights, create_graph=True, allow_unused=True)
     pairs = [
-        (g, wrap(np.ones(t._array.shape, t._array.dtype)) if v is None else w)
-        for g, t, w in zip(first, leaves, _tuple(v) if v is not None else leaves)
+        (g, wrap(np.ones(t._array.shape, t._array.dtype)) if vector is None else w)
+        for g, t, w in zip(first, leaves, vector or leaves)
         if g is not None
     ]
     found = grad([g for g, _ in pairs], weights, [w for _, w in pairs],
@@ -95,10 +135,10 @@ def jacobian(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    leaves = _leaves(inputs, create_graph)
+    leaves = _leaves(inputs, "jacobian", create_graph)
     out = func(*leaves)
     tables = []
-    for o in _tuple(out):
+    for o in _results(out, "jacobian"):
         rows: list[list[Tensor]] = [[] for _ in leaves]
         for k in range(o.numel()):
             unit = _row(o._array.shape, o._array.dtype, k)
@@ -148,6 +188,7 @@ def hessian(
         filled = tuple(_zeros(t) if g is None else g for t, g in zip(args, found))
         return _like(inputs, filled)
 
+    _checked(inputs, "inputs", "hessian")
     return jacobian(slope, inputs, create_graph=create_graph)
 
 
@@ -155,11 +196,26 @@ def vhp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
     """(func(inputs), vᵀ H) of a function with one scalar result."""
+    return _hessian_product("vhp", func, inputs, v, create_graph)
+
+
+def hvp(
+    func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
+) -> tuple:
+    """(func(inputs), H v) of a function with one scalar result."""
+    return _hessian_product("hvp", func, inputs, v, create_graph)
+
+
+def _hessian_product(
+    function: str, func: Callable, inputs: Any, v: Any, create_graph: bool
+) -> tuple:
+    """Both products: a Hessian is symmetric."""
     with enable_grad():
-        leaves = _leaves(inputs, create_graph)
+        leaves = _leaves(inputs, function, create_graph)
+        vector = _vector(v, function, leaves, isinstance(inputs, tuple))
         out = func(*leaves)
         first = grad(out, leaves, create_graph=True, allow_unused=True)
-        weights = (None,) * len(leaves) if v is None else _tuple(v)
+        weights = vector or (None,) * len(leaves)
         pairs = [(g, w) for g, w in zip(first, weights)
                  if g is not None and g.requires_grad]  # fmt: skip
         found = (
@@ -169,6 +225,3 @@ def vhp(
         )  # fmt: skip
     filled = tuple(_zeros(t) if g is None else g for t, g in zip(leaves, found))
     return (out if create_graph else out.detach()), _like(inputs, filled)
-
-
-hvp = vhp  # a Hessian is symmetric
