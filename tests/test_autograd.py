@@ -890,3 +890,19 @@ def test_functional_checks_its_vector(name):
         "not a tensor", "one is not", "list", "text", "wrong entry",
     ):  # fmt: skip
         assert seen(penlight, case) == seen(torch, case), case
+
+
+def test_gradcheck_of_outputs_without_a_gradient():
+    def seen(T, function):
+        x = T.tensor([0.5, 1.5], dtype=T.float64, requires_grad=True)
+        try:
+            return T.autograd.gradcheck(function(T), x)
+        except RuntimeError as error:
+            return type(error).__name__, str(error)
+
+    for function in (
+        lambda T: lambda t: t.detach() * 2,
+        lambda T: lambda t: T.ones(3),
+        lambda T: lambda t: t.argmax(),
+    ):
+        assert seen(penlight, function) == seen(torch, function)

@@ -107,6 +107,11 @@ def _differentiable(outputs: Any) -> list[Tensor]:
     return [o for o in listed if isinstance(o, Tensor) and o.requires_grad]
 
 
+def _floats(outputs: Any) -> list[Tensor]:
+    listed = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    return [o for o in listed if isinstance(o, Tensor) and o._array.dtype.kind in "fc"]
+
+
 def _places(inputs: tuple) -> list[int]:
     """Which inputs are differentiated by."""
     return [i for i, t in enumerate(inputs) if isinstance(t, Tensor) and t.requires_grad]
@@ -136,6 +141,8 @@ def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, 
     outputs = _differentiable(func(*inputs))
     places = _places(inputs)
     wanted = [inputs[i] for i in places]
+    if not outputs:
+        _check_constant(func, inputs, wanted, eps)
     weights = [_directions(o._array, fast, seed=1) for o in outputs]
     slopes = [
         [grad(o, wanted, wrap(u), retain_graph=True, allow_unused=True) for u in own]
@@ -160,6 +167,14 @@ def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, 
                 )
 
 
+def _check_constant(func: Callable, inputs: tuple, wanted: list[Tensor], eps: float) -> None:
+    """Outputs without a gradient must not change with the inputs."""
+    for x in wanted:
+        for v in _directions(x._array, False, seed=2):
+            if any(change.any() for change in _difference(func, inputs, x._array, v, eps, _floats)):
+                raise GradcheckError("Numerical gradient for function expected to be zero")
+
+
 def _directions(array: np.ndarray, fast: bool, seed: int) -> list[np.ndarray]:
     """Unit vectors along all (real and imaginary) axes of the array; or one random vector."""
     units: Sequence[complex] = (1, 1j) if array.dtype.kind == "c" else (1,)
@@ -176,14 +191,19 @@ def _directions(array: np.ndarray, fast: bool, seed: int) -> list[np.ndarray]:
 
 
 def _difference(
-    func: Callable, inputs: tuple, array: np.ndarray, direction: np.ndarray, eps: float
+    func: Callable,
+    inputs: tuple,
+    array: np.ndarray,
+    direction: np.ndarray,
+    eps: float,
+    chosen: Callable[[Any], list[Tensor]] = _differentiable,
 ) -> list[np.ndarray]:
-    """The change of each output per step of the input `array` along `direction`."""
+    """The change of each chosen output per step of the input `array` along `direction`."""
     before = array.copy()
 
     def at(step: float) -> list[np.ndarray]:
         array[...] = before + step * direction
-        return [o._array.copy() for o in _differentiable(func(*inputs))]
+        return [o._array.copy() for o in chosen(func(*inputs))]
 
     try:
         up, down = at(eps), at(-eps)
