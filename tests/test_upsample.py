@@ -87,6 +87,17 @@ def test_affine_grid(align_corners):
     agree("affine_grid", normal(2, 3, 4), (2, 3, 4, 5, 2), align_corners=align_corners)
 
 
+@pytest.mark.parametrize("n", [1, 7, 16, 27, 28])
+def test_an_untouched_grid_is_pytorchs_to_the_bit(n):
+    """Its points lie on the pixels' centres, where the gradient of grid_sample jumps."""
+    same = np.eye(2, 3, dtype=np.float32)[None]
+    a, b = (
+        library.nn.functional.affine_grid(library.tensor(same), (1, 1, n, n), align_corners=False)
+        for library in (penlight, torch)
+    )
+    assert a.tolist() == b.tolist()
+
+
 def test_a_forgotten_align_corners_warns():
     theta = penlight.ones(1, 2, 3)
     with pytest.warns(UserWarning, match="Default grid_sample and affine_grid behavior"):

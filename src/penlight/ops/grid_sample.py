@@ -18,6 +18,7 @@ from .arguments import need_tensor
 from .choose import chosen
 from .families import composite, op
 from .masks import where
+from .ranges import linspace
 
 _MODES = ("bilinear", "nearest", "bicubic")
 _PADDINGS = ("zeros", "border", "reflection")
@@ -259,7 +260,8 @@ def affine_grid(theta, size, align_corners=None):
     spatial = size[2:]
     lines = []
     for n in spatial:
-        line = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
+        # rounded where PyTorch rounds: a gradient jumps where a point crosses a pixel's centre
+        line = linspace(-1, 1, n, dtype=theta.dtype)._array if n > 1 else np.zeros(1)
         lines.append(line if align_corners else line * (n - 1) / n)
     grids = np.meshgrid(*lines, indexing="ij")
     base = np.stack([*reversed(grids), np.ones(spatial)], -1).reshape(1, -1, len(spatial) + 1)
