@@ -1,5 +1,7 @@
 """Makers of tensors agree with PyTorch's: values, types, memory order, errors."""
 
+from collections import deque
+
 import numpy as np
 import pytest
 import torch
@@ -284,3 +286,8 @@ def test_fill_passes_gradients_to_the_value():
         x, value = t.ones(3, requires_grad=True), t.tensor(2.0, requires_grad=True)
         t.fill(x, value).sum().backward()
         assert x.grad.tolist() == [0, 0, 0] and value.grad.item() == 3
+
+
+@pytest.mark.parametrize("data", [deque([1, 2.5]), [deque([1]), [2]], deque([[1], [2]]), deque()])
+def test_a_deque_is_a_sequence(data):
+    assert repr(pl.tensor(data)) == repr(torch.tensor(data))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
+from collections import deque
 from functools import reduce
 from typing import Any
 
@@ -14,7 +15,7 @@ from ..core.tensor import Tensor
 from .cast import cast
 
 _NUMBERS = frozenset((bool, int, float, complex))
-_SEQUENCES = (list, tuple, range)
+_SEQUENCES = (list, tuple, range, deque)
 
 
 def as_array(data: Any, dtype: dtypes.dtype | None) -> np.ndarray:
@@ -65,7 +66,7 @@ def leaf_types(data: Any) -> set[type]:
     if not isinstance(data, _SEQUENCES):
         return {type(data)}
     found = set(map(type, data))
-    for kind in (list, tuple, range):
+    for kind in _SEQUENCES:
         if kind in found:
             found.discard(kind)
             for part in data:
