@@ -51,7 +51,7 @@ def gradcheck(
         )
     _check_inputs(inputs)
     try:
-        _check(func, inputs, eps, atol, rtol, fast_mode)
+        _check(func, inputs, eps, atol, rtol, nondet_tol, fast_mode)
     except GradcheckError:
         if raise_exception:
             raise
@@ -98,7 +98,7 @@ def gradgradcheck(
 
     return gradcheck(
         first, (*inputs, *weights), eps=eps, atol=atol, rtol=rtol,
-        raise_exception=raise_exception, fast_mode=fast_mode,
+        raise_exception=raise_exception, nondet_tol=nondet_tol, fast_mode=fast_mode,
     )  # fmt: skip
 
 
@@ -136,7 +136,15 @@ def _check_inputs(inputs: tuple) -> None:
             )
 
 
-def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, fast: bool) -> None:
+def _check(
+    func: Callable,
+    inputs: tuple,
+    eps: float,
+    atol: float,
+    rtol: float,
+    nondet_tol: float,
+    fast: bool,
+) -> None:
     """Compares u·Jv over all pairs of output weights u and input directions v."""
     outputs = _differentiable(func(*inputs))
     places = _places(inputs)
@@ -144,10 +152,14 @@ def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, 
     if not outputs:
         _check_constant(func, inputs, wanted, eps)
     weights = [_directions(o._array, fast, seed=1) for o in outputs]
-    slopes = [
-        [grad(o, wanted, wrap(u), retain_graph=True, allow_unused=True) for u in own]
-        for o, own in zip(outputs, weights)
-    ]
+    slopes, again = (
+        [
+            [grad(o, wanted, wrap(u), retain_graph=True, allow_unused=True) for u in own]
+            for o, own in zip(outputs, weights)
+        ]
+        for _ in range(2)
+    )
+    _check_repeated(slopes, again, nondet_tol)
     for place, x in enumerate(wanted):
         directions = _directions(x._array, fast, seed=2)
         moved = [_difference(func, inputs, x._array, v, eps) for v in directions]
@@ -164,6 +176,19 @@ def _check(func: Callable, inputs: tuple, eps: float, atol: float, rtol: float, 
                 raise GradcheckError(
                     f"Jacobian mismatch for output {which} with respect to input {places[place]},\n"
                     f"numerical:{numeric}\nanalytical:{exact}\n"
+                )
+
+
+def _check_repeated(slopes: list, again: list, nondet_tol: float) -> None:
+    """Two backward passes must agree up to `nondet_tol`."""
+    for one, two in zip(slopes, again):
+        for a, b in zip((g for row in one for g in row), (g for row in two for g in row)):
+            if a is not None and np.any(np.abs(a._array - b._array) > nondet_tol):
+                raise GradcheckError(
+                    "Backward is not reentrant, i.e., running backward with same input and "
+                    "grad_output multiple times gives different values, although analytical "
+                    "gradient matches numerical gradient."
+                    f"The tolerance for nondeterminism was {nondet_tol}."
                 )
 
 
