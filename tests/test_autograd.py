@@ -932,3 +932,10 @@ def test_gradcheck_of_a_backward_pass_that_varies(nondet_tol):
             return type(error).__name__, str(error).partition("\n")[0][:200]
 
     assert seen(penlight) == seen(torch)
+
+
+@pytest.mark.parametrize("name", ["jacobian", "hessian", "vjp", "jvp", "vhp", "hvp"])
+def test_strict_mode_is_refused_not_ignored(name):
+    function = getattr(penlight.autograd.functional, name)
+    with pytest.raises(NotImplementedError, match="strict=False"):
+        function(lambda t: (t * t).sum(), penlight.ones(1), strict=True)

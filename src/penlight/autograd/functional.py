@@ -59,8 +59,13 @@ def _vector(v: Any, function: str, like: tuple[Tensor, ...], several: bool) -> t
     return vectors
 
 
-def _leaves(inputs: Any, function: str, create_graph: bool) -> tuple[Tensor, ...]:
+def _leaves(inputs: Any, function: str, create_graph: bool, strict: bool) -> tuple[Tensor, ...]:
     """Inputs to differentiate by: as they are for a graph, else detached copies."""
+    if strict:
+        raise NotImplementedError(
+            f"penlight's {function} has no strict mode: leave strict=False, where an input that "
+            "the outputs do not depend on gets zeros"
+        )
     listed = _checked(inputs, "inputs", function)
     if create_graph:
         return tuple(t if t.requires_grad else t.detach().requires_grad_() for t in listed)
@@ -86,7 +91,7 @@ def vjp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
     """(func(inputs), vᵀ J): the Jacobian's product with a vector on its output side."""
-    leaves = _leaves(inputs, "vjp", create_graph)
+    leaves = _leaves(inputs, "vjp", create_graph, strict)
     out = func(*leaves)
     outs = _results(out, "vjp")
     weights = _vector(v, "vjp", outs, isinstance(out, tuple)) or (None,)
@@ -101,7 +106,7 @@ def jvp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
     """(func(inputs), J v), by differentiating vᵀJ once more."""
-    leaves = _leaves(inputs, "jvp", create_graph)
+    leaves = _leaves(inputs, "jvp", create_graph, strict)
     vector = _vector(v, "jvp", leaves, isinstance(inputs, tuple))
     out = func(*leaves)
     outs = _results(out, "jvp")
@@ -135,7 +140,7 @@ def jacobian(
     tensor([[2., 0.],
             [0., 4.]])
     """
-    leaves = _leaves(inputs, "jacobian", create_graph)
+    leaves = _leaves(inputs, "jacobian", create_graph, strict)
     out = func(*leaves)
     tables = []
     for o in _results(out, "jacobian"):
@@ -189,29 +194,29 @@ def hessian(
         return _like(inputs, filled)
 
     _checked(inputs, "inputs", "hessian")
-    return jacobian(slope, inputs, create_graph=create_graph)
+    return jacobian(slope, inputs, create_graph=create_graph, strict=strict)
 
 
 def vhp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
     """(func(inputs), vᵀ H) of a function with one scalar result."""
-    return _hessian_product("vhp", func, inputs, v, create_graph)
+    return _hessian_product("vhp", func, inputs, v, create_graph, strict)
 
 
 def hvp(
     func: Callable, inputs: Any, v: Any = None, create_graph: bool = False, strict: bool = False
 ) -> tuple:
     """(func(inputs), H v) of a function with one scalar result."""
-    return _hessian_product("hvp", func, inputs, v, create_graph)
+    return _hessian_product("hvp", func, inputs, v, create_graph, strict)
 
 
 def _hessian_product(
-    function: str, func: Callable, inputs: Any, v: Any, create_graph: bool
+    function: str, func: Callable, inputs: Any, v: Any, create_graph: bool, strict: bool
 ) -> tuple:
     """Both products: a Hessian is symmetric."""
     with enable_grad():
-        leaves = _leaves(inputs, function, create_graph)
+        leaves = _leaves(inputs, function, create_graph, strict)
         vector = _vector(v, function, leaves, isinstance(inputs, tuple))
         out = func(*leaves)
         first = grad(out, leaves, create_graph=True, allow_unused=True)

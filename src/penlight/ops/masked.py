@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, wrap
 from . import scan, softmax
@@ -40,13 +42,11 @@ def _filled(input: Tensor, mask: Tensor | None, identity: Any) -> Tensor:
     """The input with `identity` where the mask is false."""
     if mask is None:
         return input
-    return where(mask.expand(input.shape), input, wrap_like(identity, input))
+    return where(mask.expand(input.shape), input, _number_like(identity, input))
 
 
-def wrap_like(value: Any, like: Tensor) -> Tensor:
+def _number_like(value: Any, like: Tensor) -> Tensor:
     """A 0-d tensor of `like`'s type."""
-    import numpy as np
-
     return wrap(np.asarray(value).astype(like._array.dtype))
 
 
@@ -122,10 +122,8 @@ def mean(input, dim=None, *, keepdim=False, dtype=None, mask=None):
     tensor([1.0000, 3.5000])
     """
     x = _typed(input, dtype)
-    if x.dtype.category < dtypes.FLOAT:
-        if mask is None:
-            return x.mean(_dims(dim, x.dim()), keepdim)  # raises, as torch.mean does
-        return sum(x, dim, keepdim=keepdim, mask=mask) / _count(x, dim, keepdim, mask)
+    if x.dtype.category < dtypes.FLOAT and mask is None:
+        return x.mean(_dims(dim, x.dim()), keepdim)  # raises, as torch.mean does
     return sum(x, dim, keepdim=keepdim, mask=mask) / _count(x, dim, keepdim, mask)
 
 

@@ -10,7 +10,7 @@ from .families import composite, op
 from .kinds import FLOATS
 
 
-def same_dtype(name: str, a: Tensor, b: Tensor) -> None:
+def same_dtype(a: Tensor, b: Tensor) -> None:
     """RuntimeError unless both have one dtype."""
     if a._array.dtype is not b._array.dtype and a.dtype is not b.dtype:
         raise RuntimeError(
@@ -93,7 +93,7 @@ def _fits_mm(input: Tensor, mat2: Tensor) -> None:
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({a[0]}x{a[1]} and {b[0]}x{b[1]})"
         )
-    same_dtype("mm", input, mat2)
+    same_dtype(input, mat2)
 
 
 @op(
@@ -125,7 +125,7 @@ def _fits_bmm(input: Tensor, mat2: Tensor) -> None:
             f"Expected size for first two dimensions of batch2 tensor to be: [{a[0]}, {a[2]}] but "
             f"got: [{b[0]}, {b[1]}]."
         )
-    same_dtype("bmm", input, mat2)
+    same_dtype(input, mat2)
 
 
 @op(
@@ -144,7 +144,7 @@ def _fits_mv(input: Tensor, vec: Tensor) -> None:
         raise RuntimeError(f"vector + matrix @ vector expected, got 1, {len(a)}, {len(b)}")
     if a[1] != b[0]:
         raise RuntimeError(f"size mismatch, got input ({a[0]}), mat ({a[0]}x{a[1]}), vec ({b[0]})")
-    same_dtype("mv", input, vec)
+    same_dtype(input, vec)
 
 
 @op(
@@ -212,7 +212,7 @@ def _fits_addmm(input: Tensor, mat1: Tensor, mat2: Tensor, beta: Any, alpha: Any
                 f"({own[-1] if own else 1}) at non-singleton dimension {len(own) - 1}.  "
                 f"Target sizes: {list(full)}.  Tensor sizes: {list(own)}"
             )
-    same_dtype("addmm", mat1, mat2)
+    same_dtype(mat1, mat2)
     if input._array.dtype is not mat1._array.dtype and input.dtype is not mat1.dtype:
         raise RuntimeError(
             f"self and mat2 must have the same dtype, but got {input.dtype.scalar_name} and "
@@ -316,7 +316,7 @@ def _fits_linear(input: Tensor, weight: Tensor, bias: Tensor | None = None) -> N
         raise RuntimeError(
             f"mat1 and mat2 shapes cannot be multiplied ({x[0]}x{x[1]} and {w[1]}x{w[0]})"
         )
-    same_dtype("linear", input, weight)
+    same_dtype(input, weight)
     if bias is None:
         return
     if bias._array.shape not in ((w[0],), (1,), ()):

@@ -15,7 +15,7 @@ import numpy as np
 from ..core.tensor import Tensor, written
 from ..ops.quiet import quiet
 
-BLOCK = 262144  # elements of each array at a time (measured: 2^15 to 2^17 and 2^19 are slower)
+BLOCK = 262144  # elements of each array at a time; from 2^15 to 2^19 the best or within 5 % of it
 
 
 def sweep(formula: Callable[..., Any], g: Tensor, *changed: Tensor) -> None:
