@@ -15,8 +15,10 @@ FLOOR = {
     for height, names in enumerate(
         (
             ("core",),
+            ("compiler",),
             ("ops",),
             ("autograd",),
+            ("capture",),
             (
                 "",
                 "signal",

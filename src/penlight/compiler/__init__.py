@@ -1,0 +1,6 @@
+"""Programs over arrays become machine code. Knows no tensor and no op of torch.
+
+In the order of data flow: `ir` (what a program is), `passes` (made simpler, fused, laid out in
+memory), `kernels` (one family of loops a page, each a *spec* that writes LLVM IR through `emit`),
+`code` (spec -> machine code, kept on disk by `cache`), `runtime` (threads; how Python enters).
+"""
