@@ -1,85 +1,87 @@
-"""`python -m benchmarks [PATTERN] [--rounds N] [--json FILE]`: penlight beside PyTorch,
-interleaved.
+"""`python -m benchmarks [PATTERN]`: penlight beside PyTorch (and JAX), in one run.
 
-Each library runs in its own process with its default number of threads. A round asks each library
-once, in turn, so that the machine's noise meets both; the table shows medians over the rounds and
-their ratio.
+Each library in each mode runs each workload in a process of its own, with its default number of
+threads. A round asks every process once, in turn, so that the machine's noise meets all of them;
+a figure is the median over the rounds. Libraries that are not installed are left out.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
+import importlib
 import json
 import re
-import statistics
-import subprocess
 import sys
 from typing import Any
 
-from .workloads import WORKLOADS
-
-LIBRARIES = ("penlight", "torch")
-
-
-def start(library: str) -> Any:
-    """A worker process for one library."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.worker", library],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+from .flops import flops_of
+from .machine import details
+from .rounds import LIBRARIES, Column, columns, measure
+from .tables import fill_pages, markdown, speed_cells, speed_head
+from .workloads import WORKLOADS, Workload
 
 
-def ask(worker: Any, name: str) -> float:
-    """Seconds per step of a workload, as this worker measures it now."""
-    worker.stdin.write(name + "\n")
-    worker.stdin.flush()
-    answer = worker.stdout.readline()
-    if not answer:
-        raise SystemExit(f"the worker ended while measuring {name!r}; its error is above")
-    return float(answer)
+def flops(workload: Workload, wanted: list[Column]) -> float:
+    """Counted on the first library that has layers; the same number on each."""
+    library = next((c.library for c in wanted if c.library != "jax"), "penlight")
+    T = importlib.import_module(library)
+    for submodule in ("nn", "optim", "utils.data"):
+        importlib.import_module(f"{library}.{submodule}")
+    return flops_of(workload.make(T), T)
 
 
-def measure(names: list[str], rounds: int) -> dict[str, dict[str, float]]:
-    """Medians per workload and library."""
-    workers = {
-        name: start(name) for name in LIBRARIES if importlib.util.find_spec(name) is not None
-    }
-    results = {}
-    for name in names:
-        times: dict[str, list[float]] = {library: [] for library in workers}
-        for _ in range(rounds):
-            for library, worker in workers.items():
-                times[library].append(ask(worker, name))
-        results[name] = {library: statistics.median(t) for library, t in times.items()}
-        print(row(name, results[name]), flush=True)
-    for worker in workers.values():
-        worker.stdin.close()
-        worker.wait()
+def options() -> argparse.Namespace:
+    """What the command line asks for."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    add = parser.add_argument
+    add("pattern", nargs="?", default="", help="only workloads whose name matches")
+    add("--rounds", type=int, default=7)
+    add("--modes", default="eager,compiled")
+    add("--libraries", default=",".join(LIBRARIES))
+    add("--threads", type=int, default=0, help="instead of each library's default")
+    add("--quick", action="store_true", help="use the usual caches; no second, warm start")
+    add("--list", action="store_true", help="name the workloads and end")
+    add("--json", metavar="FILE", help="write every figure there")
+    add("--from", metavar="FILE", dest="earlier", help="figures of an earlier run: no measuring")
+    add("--readme", action="store_true", help="fill the tables of the pages")
+    return parser.parse_args()
+
+
+def run(asked: argparse.Namespace) -> dict[str, Any]:
+    """Measures and prints row by row; keeps what is there in the JSON file after each."""
+    wanted = columns(asked.libraries.split(","), asked.modes.split(","))
+    results: dict[str, Any] = {}
+    report = {"machine": details(), "rounds": asked.rounds, "threads": asked.threads or "default",
+              "workloads": results}  # fmt: skip
+    print(markdown(speed_head("en"), []))
+    for name, workload in WORKLOADS.items():
+        if not re.search(asked.pattern, name):
+            continue
+        row = measure(workload, wanted, asked.rounds, asked.threads, starts=not asked.quick)
+        results[name] = {"flops": flops(workload, wanted), **row}
+        print("| " + " | ".join(speed_cells(name, results[name])) + " |", flush=True)
+        for column, figures in row["columns"].items():
+            if "error" in figures:
+                print(f"  {name}, {column}: {figures['error']}", file=sys.stderr)
+        if asked.json:
+            with open(asked.json, "w", encoding="utf-8") as file:
+                json.dump(report, file, indent=1, ensure_ascii=False)
     return results
 
 
-def row(name: str, medians: dict[str, float]) -> str:
-    """One line of the table."""
-    cells = [f"{medians[library] * 1e6:,.0f} µs" for library in medians]
-    if len(medians) > 1:
-        cells.append(f"{medians['torch'] / medians['penlight']:.2f}")
-    return f"| {name} | " + " | ".join(cells) + " |"
-
-
 def main() -> None:
-    """Measures, prints the table and writes the figures."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("pattern", nargs="?", default="", help="only workloads whose name matches")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--json", metavar="FILE")
-    options = parser.parse_args()
-    names = [name for name in WORKLOADS if re.search(options.pattern, name)]
-    print("| workload | penlight | PyTorch | times as fast |\n| --- | --- | --- | --- |")
-    results = measure(names, options.rounds)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(results, file, indent=2)
+    """Measures, or takes an earlier run's figures; fills the pages where asked."""
+    asked = options()
+    if asked.list:
+        print("\n".join(WORKLOADS))
+        return
+    if asked.earlier:
+        with open(asked.earlier, encoding="utf-8") as file:
+            results = json.load(file)["workloads"]
+    else:
+        results = run(asked)
+    if asked.readme:
+        fill_pages(results)
 
 
 if __name__ == "__main__":
