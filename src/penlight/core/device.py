@@ -1,11 +1,9 @@
-"""Where a tensor's memory is, and the array namespace that computes there."""
+"""Where a tensor's memory is."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
-
-import numpy as np
 
 KNOWN = (
     "cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga", "maia",
@@ -64,11 +62,6 @@ class device:
 
 
 CPU = device("cpu")
-
-
-def namespace(array: Any) -> Any:
-    """The array library that computes on this array: the `xp` of every op's meaning."""
-    return np
 
 
 def resolve(place: Any) -> device:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..core.device import namespace
+from ..compiler import numerics
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
 from .axis_maps import AxisMap, mapping_op
@@ -163,7 +163,7 @@ def _adaptive_maximum(input: Any, output_size: Any, return_indices: bool, rank: 
     if rank == 1:
         found = _adaptive_maximum(input.unsqueeze(-2), (1, *out), return_indices, 2)
         return tuple(t.squeeze(-2) for t in found) if return_indices else found.squeeze(-2)
-    xp = namespace(input._array)
+    xp = numerics
     positions = [
         _positions(size, count)[0] for size, count in zip(input.shape[-rank:], out, strict=True)
     ]
@@ -245,7 +245,7 @@ def _fractional_maximum(
         _random_starts(drawn[..., order[axis]], n, c, k)[..., None] + np.arange(k)
         for axis, (n, c, k) in enumerate(zip(size, out, kernel, strict=True))
     ]
-    values, index = _window_maxima(namespace(input._array), input._array, positions)
+    values, index = _window_maxima(numerics, input._array, positions)
     y = _fractional[rank](input, values, index)
     return (y, wrap(index)) if return_indices else y
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_writable, wrap, written
@@ -93,9 +94,9 @@ def _direct(ufunc: Any) -> Callable[..., bool]:
 
     @quiet
     def direct(self: Tensor, *args: Any) -> bool:
-        x = self._array
+        x, compute = self._array, getattr(numerics, ufunc.__name__)
         if len(args) == ufunc.nin - 1 == 0:
-            ufunc(x, out=x)
+            compute(x, out=x)
             return True
         if len(args) != 1 or ufunc.nin != 2:
             return False
@@ -108,7 +109,7 @@ def _direct(ufunc: Any) -> Callable[..., bool]:
             y = x.dtype.type(y)
         else:
             return False
-        ufunc(x, y, out=x)
+        compute(x, y, out=x)
         return True
 
     return direct

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
-from ..core.device import namespace
 from ..core.tape import modes
 from ..core.tensor import Tensor, View, wrap
 from .exposure import documented, expose, into_out
@@ -132,7 +132,7 @@ def _caller(record: Record) -> Callable:
         arrays = [v._array if isinstance(v, Tensor) else unwrap(v) for v in bound]
         if record.promote:
             promote_arrays(record, bound, arrays)
-        result = meaning(namespace(arrays[0] if arrays else None), *arrays)
+        result = meaning(numerics, *arrays)
         if isinstance(result, tuple):
             outputs = tuple([wrap(r) for r in result])
             value = record.result(*outputs) if record.result else outputs
@@ -202,7 +202,7 @@ def unary(
         x = input._array
         if floats and x.dtype.kind in "iub":
             x = x.astype(dtypes.get_default_dtype().np)
-        value = wrap(compute(np, x))
+        value = wrap(compute(numerics, x))
         if modes.grad and grad is not None and (input._requires_grad or input._view is not None):
             record.attach((input,), (value,))
         return value if out is None else into_out(out, value)
@@ -269,7 +269,7 @@ def binary(
             to = dtypes.get_default_dtype().np
             x, y = x.astype(to), y.astype(to)
         try:
-            value = wrap(compute(np, x, y))
+            value = wrap(compute(numerics, x, y))
         except ValueError:
             check_broadcast(np.shape(x), np.shape(y))
             raise

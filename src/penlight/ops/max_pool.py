@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
-from ..core.device import namespace
 from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
 from .families import composite, op
@@ -215,7 +215,7 @@ def _max_pool_line(
 
 
 def _pooled(input: Tensor, how: Windows, return_indices: bool) -> Any:
-    x, xp = input._array, namespace(input._array)
+    x, xp = input._array, numerics
     if not return_indices and not (modes.grad and input.requires_grad):
         return wrap(_maximum(xp, x, how))
     values, number = _search(xp, x, how)

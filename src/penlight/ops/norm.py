@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
-from ..core.device import namespace
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_dim, wrap, written
 from .arguments import ints, need_tensor
@@ -116,7 +116,7 @@ def _gradients(g, input, weight, mean, rstd, layout, eps, needs):
 
 def _gradient_arrays(g, input, weight, mean, rstd, layout, eps, needs):
     """The same where nobody differentiates again: on arrays, in place, several times faster."""
-    xp = namespace(g._array)
+    xp = numerics
     x, d = (_wide(xp, t._array.reshape(layout.view)) for t in (input, g))
     hat = x - mean
     hat *= rstd
@@ -151,7 +151,7 @@ def _normalized(
     kind: Any, input: Tensor, weight: Tensor | None, bias: Tensor | None, layout: Layout, eps: float
 ) -> tuple[Tensor, Any, Any]:
     """The normalized input, its mean and its variance."""
-    xp = namespace(input._array)
+    xp = numerics
     mean, var = _moments(xp, input._array, layout)
     return kind(input, weight, bias, mean, _rstd(xp, var, eps), layout, eps), mean, var
 
@@ -198,7 +198,7 @@ def _with_running(
     input: Tensor, mean: Tensor, var: Tensor, weight: Any, bias: Any, layout: Layout, eps: float
 ) -> Tensor:
     """Normalized with given statistics, which are constants."""
-    xp = namespace(input._array)
+    xp = numerics
     shift = _wide(xp, mean._array).reshape(layout.form).copy()
     rstd = _rstd(xp, _wide(xp, var._array), eps).reshape(layout.form)
     return _batch(input, weight, bias, shift, rstd, layout, None)

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core.tape import modes
 from ..core.tensor import Tensor, wrap
 from .dropout import dropout
@@ -69,7 +70,7 @@ def _lstm_gradient(g, gates, cell, y):
         *parts, before = _lstm_slopes(gh, gc, cell, y[1].tanh(), *squashed)
         return cat(parts, -1), before
     c = cell._array
-    squashed = _squash(np, gates._array, "ssts")
+    squashed = _squash(numerics, gates._array, "ssts")
     *parts, before = _lstm_slopes(gh._array, gc._array, c, np.tanh(y[1]._array), *squashed)
     return wrap(np.concatenate(parts, -1)), wrap(before)
 
@@ -97,7 +98,7 @@ def _gru_gradient(g, gi, gh, hidden):
         left, right, before = _gru_slopes(g, hidden, bn, r, z, (an + r * bn).tanh())
         return cat(left, -1), cat(right, -1), before
     h = hidden._array
-    r, z, n, heard = _gru_parts(np, gi._array, gh._array, h.shape[-1])
+    r, z, n, heard = _gru_parts(numerics, gi._array, gh._array, h.shape[-1])
     left, right, before = _gru_slopes(g._array, h, heard, r, z, n)
     return wrap(np.concatenate(left, -1)), wrap(np.concatenate(right, -1)), wrap(before)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
 from ..core.memory import address, owner_bytes, view_as_strided
 from ..core.tensor import check_dim
@@ -303,7 +304,7 @@ def unfold(xp, input, dimension, size, step):
 
 def _positions(view: Any, shape: tuple[int, ...], args: tuple) -> np.ndarray:
     """The flat position in a tensor of `shape` of every element that a view shows."""
-    return view.record.meaning(np, np.arange(math.prod(shape)).reshape(shape), *args)
+    return view.record.meaning(numerics, np.arange(math.prod(shape)).reshape(shape), *args)
 
 
 # ---------------------------------------------------------------- any strides
