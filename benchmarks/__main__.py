@@ -17,7 +17,7 @@ from typing import Any
 from .flops import flops_of
 from .machine import details
 from .rounds import LIBRARIES, Column, columns, measure
-from .tables import fill_pages, markdown, speed_cells, speed_head
+from .tables import fill_pages, markdown, product_table, speed_cells, speed_head, speed_table
 from .workloads import WORKLOADS, Workload
 
 
@@ -53,13 +53,14 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     results: dict[str, Any] = {}
     report = {"machine": details(), "rounds": asked.rounds, "threads": asked.threads or "default",
               "workloads": results}  # fmt: skip
-    print(markdown(speed_head("en"), []))
+    jax = any(column.library == "jax" for column in wanted)
+    print(markdown(speed_head("en", jax), []))
     for name, workload in WORKLOADS.items():
         if not re.search(asked.pattern, name):
             continue
         row = measure(workload, wanted, asked.rounds, asked.threads, starts=not asked.quick)
         results[name] = {"flops": flops(workload, wanted), **row}
-        print("| " + " | ".join(speed_cells(name, results[name])) + " |", flush=True)
+        print("| " + " | ".join(speed_cells(name, results[name], jax)) + " |", flush=True)
         for column, figures in row["columns"].items():
             if "error" in figures:
                 print(f"  {name}, {column}: {figures['error']}", file=sys.stderr)
@@ -78,6 +79,7 @@ def main() -> None:
     if asked.earlier:
         with open(asked.earlier, encoding="utf-8") as file:
             results = json.load(file)["workloads"]
+        print(speed_table(results, "en"), product_table(results, "en"), sep="\n\n")
     else:
         results = run(asked)
     if asked.readme:

@@ -104,9 +104,9 @@ def measure(
     with fresh_caches(wanted, starts) as caches:
         workers = {column: Worker(workload, column, threads, caches[column]) for column in wanted}
         times: dict[Column, list[float]] = {column: [] for column in wanted}
-        peaks = []
+        peak = None
         for _ in range(rounds):
-            peaks.append(measured_peak(threads or cores()))
+            peak = measured_peak(threads or cores())
             for column, worker in workers.items():
                 times[column].append(worker.ask("time").get("seconds", float("nan")))
         found = {}
@@ -115,7 +115,7 @@ def measure(
             worker.end()
             if starts and column.mode == "compiled" and "error" not in found[column.title]:
                 found[column.title]["warm"] = _warm_start(workload, column, threads, caches[column])
-    return {"peak": statistics.median(peaks) if peaks[0] else None, "columns": found}
+    return {"peak": peak, "columns": found}
 
 
 def _figures(worker: Worker, times: list[float]) -> dict[str, Any]:

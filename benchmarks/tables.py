@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -18,19 +18,21 @@ PAIRS = ((OURS[0], THEIRS[0]), (OURS[1], THEIRS[0]), (OURS[1], THEIRS[1]))
 
 WORDS = {
     "en": {
-        "workload": "", "penlight eager": "penlight", "penlight compiled": "compiled",
+        "penlight eager": "penlight", "penlight compiled": "compiled",
         "PyTorch eager": "PyTorch", "PyTorch compiled": "compiled", "JAX compiled": "JAX",
-        "ratios": ("eager / eager", "compiled / eager", "compiled / compiled"),
-        "share": "of peak", "mean": "geometric mean",
-        "product": "product", "threads": "threads",
+        "ratios": ("eager vs eager", "compiled vs eager", "compiled vs compiled"),
+        "share": "of peak", "mean": "geometric mean", "empty": "Empty cells",
+        "legend": "vs: how many times as fast as PyTorch. Of peak: the arithmetic of products and"
+        " convolutions, beside the multiply-add peak that the same run measured.",
         "first": "first step", "full": "full speed", "memory": "memory", "warm": "warm cache",
     },
     "zh": {
-        "workload": "", "penlight eager": "penlight", "penlight compiled": "编译",
+        "penlight eager": "penlight", "penlight compiled": "编译",
         "PyTorch eager": "PyTorch", "PyTorch compiled": "编译", "JAX compiled": "JAX",
-        "ratios": ("即时 / 即时", "编译 / 即时", "编译 / 编译"),
-        "share": "占峰值", "mean": "几何平均",
-        "product": "乘积", "threads": "线程",
+        "ratios": ("即时对即时", "编译对即时", "编译对编译"),
+        "share": "占峰值", "mean": "几何平均", "empty": "空格",
+        "legend": "“对”：速度是 PyTorch 的几倍。占峰值：乘积与卷积的运算量，对照同一次运行测得的"
+        "乘加峰值。",
         "first": "第一步", "full": "全速", "memory": "内存", "warm": "缓存已有",
     },
 }  # fmt: skip
@@ -109,7 +111,7 @@ def speed_head(language: str, jax: bool = False) -> list[str]:
     """The titles over the cells of `speed_cells`."""
     words = WORDS[language]
     names = [*OURS, *THEIRS, *(["JAX compiled"] if jax else [])]
-    return [words["workload"], *(words[n] for n in names), *words["ratios"], words["share"]]
+    return ["", *(words[n] for n in names), *words["ratios"], words["share"]]
 
 
 def speed_cells(name: str, row: Row, jax: bool = False) -> list[str]:
@@ -131,7 +133,21 @@ def speed_table(results: dict[str, Row], language: str) -> str:
     lines = [speed_cells(title(name, language), row, jax) for name, row in rows.items()]
     means = [times(geometric_mean(ratio(row, *pair) for row in rows.values())) for pair in PAIRS]
     last = [WORDS[language]["mean"], *[""] * (len(lines[0]) - 5 if lines else 4), *means, ""]
-    return markdown(speed_head(language, jax), [*lines, last])
+    table = markdown(speed_head(language, jax), [*lines, last])
+    words, reasons = WORDS[language], empty_cells(rows)
+    notes = [words["legend"], *([f"{words['empty']}: {'; '.join(reasons)}."] if reasons else [])]
+    return "\n\n".join([table, *notes])
+
+
+def empty_cells(rows: dict[str, Row]) -> list[str]:
+    """Why there is no figure: each column's reasons once."""
+    found = {
+        f"{column}: {figures['error']}": None
+        for row in rows.values()
+        for column, figures in row["columns"].items()
+        if "error" in figures
+    }
+    return list(found)
 
 
 def product_table(results: dict[str, Row], language: str) -> str:
@@ -187,8 +203,6 @@ def title(name: str, language: str) -> str:
 
 # ------------------------------------------------------------ pages
 
-PAGES: dict[str, tuple[str, str, Callable[[dict[str, Row], str], str]]] = {}
-
 
 def fill(page: str, marker: str, table: str) -> str:
     """The page's text with the table between `<!-- marker -->` and `<!-- /marker -->`."""
@@ -197,7 +211,7 @@ def fill(page: str, marker: str, table: str) -> str:
     if found is None:
         raise SystemExit(f"the page has no place for a table: {begin} ... {end}")
     lines = [begin, *table.splitlines(), end]
-    filled = "\n".join(found[1] + line for line in lines)
+    filled = "\n".join((found[1] + line).rstrip() for line in lines)
     return page[: found.start()] + filled + page[found.end() :]
 
 

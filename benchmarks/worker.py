@@ -27,6 +27,8 @@ FULL_SPEED = 1.2  # a step at most so many times as long as the final median
 def build(library: str, mode: str, threads: int, name: str) -> Step:
     """The step of a workload; a model's weights and its random stream start from seed 0."""
     if library == "jax":
+        if threads:
+            raise Missing("JAX has no setting for the number of threads")
         from .jax_tutorial import step_of as translated
 
         return translated(name)
