@@ -12,6 +12,7 @@ NUMPY = {
     "i32": np.dtype(np.int32), "i64": np.dtype(np.int64),
     "u8": np.dtype(np.uint8), "bool": np.dtype(np.bool_),
 }  # fmt: skip
+UNSIGNED = ("u8", "bool")
 NAMES = {dtype: name for name, dtype in NUMPY.items()}
 
 
