@@ -1,0 +1,80 @@
+"""The native part of the runtime, `runtime.ll`, as functions of this process."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from . import cache as disk
+from . import llvm
+from .host import host
+
+HEADER = object.__basicsize__  # bytes before an object's own fields; the last pointer is its type
+PAUSES = {"x86_64": "llvm.x86.sse2.pause()", "aarch64": "llvm.aarch64.hint(i32 1)"}
+PYTHON = (
+    "PyErr_Format", "PyErr_Occurred", "PyLong_AsLongLong", "PyLong_FromLongLong",
+    "PyFloat_AsDouble", "Py_IncRef", "PyEval_SaveThread", "PyEval_RestoreThread",
+)  # fmt: skip
+POSIX = (
+    "pthread_create", "pthread_join", "pthread_mutex_init", "pthread_mutex_lock",
+    "pthread_mutex_unlock", "pthread_cond_init", "pthread_cond_wait", "pthread_cond_signal",
+    "pthread_sigmask", "sigfillset", "sched_yield",
+)  # fmt: skip
+EXPORTS = (
+    "call_kernel", "call_program", "configure", "want", "pauses", "started", "halt", "resume",
+)  # fmt: skip
+
+
+@cache
+def functions() -> dict[str, int]:
+    """Where the exported functions of `runtime.ll` lie."""
+    text = source()
+    image = disk.keep(text, lambda: llvm.assemble(text))
+    return llvm.load(image, EXPORTS, _symbols())
+
+
+def source() -> str:
+    """`runtime.ll` for this processor and this Python."""
+    text = Path(__file__).with_name("runtime.ll").read_text(encoding="utf-8")
+    pause = PAUSES.get(host().triple.partition("-")[0])
+    words = {
+        "HEADER": str(HEADER),
+        "TYPE": str(HEADER - 8),
+        "NAME": str(HEADER + 8),
+        "PAUSE": f"call void @{pause}" if pause else "",
+    }
+    for word, meaning in words.items():
+        text = text.replace(f"i64 {word}\n", f"i64 {meaning}\n").replace(
+            f"  {word}\n", f"  {meaning}\n"
+        )
+    if pause:
+        name, _, rest = pause.partition("(")
+        text += f"declare void @{name}({'i32' if 'i32' in rest else ''})\n"
+    return text
+
+
+def has_threads() -> bool:
+    """Whether this system has POSIX threads."""
+    return all(address for name, address in _symbols().items() if name in POSIX)
+
+
+@cache
+def _symbols() -> dict[str, int]:
+    python = ctypes.pythonapi
+    found = {name: _address(python, name) for name in PYTHON}
+    system = ctypes.CDLL(None) if hasattr(ctypes, "RTLD_GLOBAL") else None
+    found.update({name: _address(system, name) for name in POSIX})
+    error = ctypes.c_void_p.in_dll(python, "PyExc_TypeError")
+    found["PyExc_TypeError"] = ctypes.addressof(error)
+    found.update({"None": id(None), "ndarray": id(np.ndarray), "float": id(float)})
+    return found
+
+
+def _address(library: ctypes.CDLL | None, name: str) -> int:
+    """Of a C function; 0 if the system does not have it."""
+    if not hasattr(library, name):
+        return 0
+    return ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0
