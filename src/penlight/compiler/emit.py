@@ -107,6 +107,7 @@ class Emitter:
         with self.builder.goto_entry_block():
             memory = self.builder.alloca(ir.ArrayType(I8, count * size_of(kind)), name=name)
             memory.align = self.host.bits // 8
+        memory.type = PTR  # llvmlite types it by what it holds
         return memory
 
     # ------------------------------------------------------------ index arithmetic
