@@ -1,39 +1,111 @@
-"""How Python enters machine code: a kernel or a program becomes a built-in function."""
+"""How Python enters machine code: a kernel or a program becomes a built-in function.
+
+Such a function reads the addresses of its arguments, exact NumPy arrays, straight from the objects
+and returns after the last store. It does not look at types, shapes or strides: whoever made the
+kernel for them does. Numbers may follow the arrays: a kernel gets one more pointer, to an i64 for
+each (a float by its f64 bits). By default the GIL is kept: to get it back may take 5 ms where
+another thread is computing in Python, so `release` is for work that takes longer than that hurts.
+"""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
-from . import code, native
+from . import code, native, pool
 from .spec import Spec
 
 METH_FASTCALL = 0x0080
+
+
+@dataclass(frozen=True)
+class Command:
+    """One kernel of a program. Without `barrier` it may begin before those above it have ended."""
+
+    address: int
+    slots: tuple[int, ...]
+    threads: int = 1
+    barrier: bool = True
 
 
 class State(np.ndarray):
     """The memory of one callable; `keep` owns what that memory points to."""
 
     keep: Any
+    error: np.ndarray
 
 
 def kernel(spec: Spec, release: bool = False) -> Callable[..., None]:
     """A function of the spec's arrays, in its operands' order, then of its numbers."""
     words = (len(spec.operands), getattr(spec, "numbers", 0), release, spec.threads)
-    return _callable("call_kernel", _state([*words, code.address(spec)]))
+    return _callable(0, np.array([*words, code.address(spec)], np.int64).view(State))
 
 
-def _state(words: list[int]) -> State:
-    return np.array(words, np.int64).view(State)
+def program(
+    commands: Sequence[Command],
+    slots: int,
+    fixed: Mapping[int, int],
+    external: Sequence[int],
+    numbers: tuple[int, int] | None = None,
+    release: bool = False,
+    keep: Any = None,
+) -> Callable[..., int]:
+    """A function of `external` arrays, then of numbers, that runs the commands.
+
+    A command's pointers are taken from its slots: `fixed` ones hold an address, `external` ones
+    that of an argument, `numbers` = (slot, count) that of the numbers. Slot 0 points at an i64[4]
+    {code, index, size, axis}, `function.__self__.error` unless it is a fixed one; the code is set
+    to 0 before and returned after. `keep` is whatever owns the fixed memory. A program that another
+    thread of Python is running is waited for.
+    """
+    slot, count = numbers or (None, 0)
+    error, room = np.zeros(4, np.int64), np.zeros(count, np.int64)
+    known = {0: _at(error), slot: _at(room), **fixed}
+    order = {s: i for i, s in enumerate(external)}
+    _check(commands, slots, known, order)
+    flat = [s for command in commands for s in command.slots]
+    args = np.array([known.get(s, 0) for s in flat], np.int64)
+    places = itertools.count(_at(args), 8)
+    starts = itertools.accumulate((len(c.slots) for c in commands), initial=0)
+    table = np.array(
+        [(c.address, _at(args) + 8 * i, c.threads, c.barrier) for c, i in zip(commands, starts)],
+        np.int64,
+    )
+    cells = np.array([(order[s], at) for s, at in zip(flat, places) if s in order], np.int64)
+    threads = max((c.threads for c in commands), default=1)
+    words = (len(order), count, release, threads, 0,
+             0, len(commands), _at(table), len(cells), _at(cells), known[0], _at(room))  # fmt: skip
+    state = np.array(words, np.int64).view(State)
+    state.error, state.keep = error, (room, args, table, cells, keep)
+    return _callable(1, state)
 
 
-def _callable(entry: str, state: State) -> Callable[..., Any]:
-    method, make = _methods()[entry]
-    return make(method, state, None)
+def _at(array: np.ndarray) -> int:
+    return array.ctypes.data
+
+
+def _check(
+    commands: Sequence[Command], slots: int, known: Mapping[Any, int], order: Mapping[int, int]
+) -> None:
+    """Every slot that a command reads has one meaning."""
+    for s in order:
+        if s in known:
+            raise ValueError(f"slot {s} is both external and fixed")
+    for number, command in enumerate(commands):
+        for s in command.slots:
+            if not (0 <= s < slots and (s in known or s in order)):
+                raise ValueError(f"command {number} reads slot {s}, which nothing fills")
+
+
+def _callable(entry: int, state: State) -> Callable[..., Any]:
+    make, methods = _methods()
+    return make(ctypes.addressof(methods[entry]), state, None)
 
 
 class _Method(ctypes.Structure):
@@ -46,15 +118,12 @@ class _Method(ctypes.Structure):
 
 
 @cache
-def _methods() -> dict[str, Any]:
-    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(
-        ("PyCFunction_NewEx", ctypes.pythonapi)
-    )
+def _methods() -> tuple[Callable[..., Any], list[_Method]]:
+    """What makes a built-in function of (method, self, module), and our two methods."""
+    pool.connect()
     found = native.functions()
-    methods = [
-        _Method(name.encode(), found[f"call_{name}"], METH_FASTCALL, None)
-        for name in ("kernel", "program")
+    make = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)
+    names = ("kernel", "program")
+    return make(("PyCFunction_NewEx", ctypes.pythonapi)), [
+        _Method(name.encode(), found[f"call_{name}"], METH_FASTCALL, None) for name in names
     ]
-    return {"call_" + m.name.decode(): (ctypes.addressof(m), make) for m in methods} | {
-        "keep": methods
-    }

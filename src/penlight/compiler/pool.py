@@ -1,0 +1,65 @@
+"""The pool of threads in `runtime.ll`: its size, forks, the end of the process.
+
+Threads start at their first task. One that has none looks out for SPIN seconds, then sleeps.
+Before a fork all of them end, so that no process has half a pool; the next task starts them again.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import signal
+from functools import cache
+from time import perf_counter
+
+from ..core import threads
+from . import native
+
+SPIN = 100e-6  # seconds; dispatch to a thread that looks out takes 1 µs, to one asleep 10 to 50
+
+
+@cache
+def connect() -> None:
+    """Makes `set_num_threads` steer the pool, and forks and exit safe."""
+    if not native.has_threads():
+        return
+    block, setmask = signal.SIG_BLOCK, signal.SIG_SETMASK
+    _native("configure", ctypes.c_int64, ctypes.c_int32, ctypes.c_int32)(
+        max(1, round(SPIN / _pause())), block, setmask
+    )
+    want, halt, resume = (
+        _native("want", ctypes.c_int64),
+        _native("halt"),
+        _native("resume", ctypes.c_int64),
+    )
+    threads.watch(want)
+    os.register_at_fork(
+        before=halt, after_in_parent=lambda: resume(0), after_in_child=lambda: resume(1)
+    )
+
+    def end() -> None:
+        want(1)
+        halt()
+        resume(0)
+
+    atexit.register(end)
+
+
+def started() -> int:
+    """How many threads there are, the calling one included."""
+    return _native("started")()
+
+
+def _pause() -> float:
+    """Seconds that one pause of a waiting thread takes: processors differ tenfold."""
+    pauses, count, times = _native("pauses", ctypes.c_int64), 1000, []
+    for _ in range(3):
+        start = perf_counter()
+        pauses(count)
+        times.append(perf_counter() - start)
+    return min(times) / count
+
+
+def _native(name: str, *parameters: type) -> ctypes._CFuncPtr:
+    return ctypes.CFUNCTYPE(ctypes.c_int64, *parameters)(native.functions()[name])
