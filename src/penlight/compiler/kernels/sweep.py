@@ -1,0 +1,291 @@
+"""Convolution's forward pass and input gradient: a product whose right matrix is made as it is read.
+
+    y[n, m, out(j)] = epilogue( sum over (c, t) ascending of
+                                w[m, c, t] * x[n, c, step j + base + t tap_step] )
+
+Per axis, j counts the places, out(j) = out_step j + out_base is where the result goes, and t counts
+the taps. An x outside of its array counts as 0, like padding. One chain of fused multiply-adds per
+result, starting at +0.0. The windows of a block of places are copied into the rows of a *panel*
+that stays in the cache; tiles of a few channels by a few vectors of places are then summed in
+registers. Sizes are numbers, or read when the kernel runs: the same pages write both kernels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import count
+from math import prod
+from typing import Any
+
+from llvmlite import ir
+
+from ..emit import I64, Emitter, Index
+from ..spec import Operand, Step
+from ..types import size_of
+from .frame import gather, same
+from .sweep_tiles import Block, Tiles
+
+Triple = tuple[Index, Index, Index]
+X, W, Y, PANELS, SIZES = range(5)  # the operands' positions; extras follow
+_UNROLLED_TAPS = 27
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Numbers of a sweep; of tuples an entry per axis: depth, height, width.
+
+    `images` pictures in `groups` groups of `depth` channels, which become `rows` channels each;
+    `size`, `out_size` of a plane of x and of y; w's element (g, m, c, t) lies at
+    w_base + g w_group + m w_row + c w_depth + t w_taps. A block is `block_images` whole planes of
+    places, or `block_rows` by `block_cols` places of one plane; in a row of the panel it takes
+    `slot` elements a plane, and the next row begins `pitch` further. `block_depth` channels are
+    copied at a time; the panel of a thread has `panel` elements.
+    """
+
+    images: Index
+    groups: Index
+    rows: Index
+    depth: Index
+    taps: Triple
+    size: Triple
+    places: Triple
+    step: Triple
+    base: Triple
+    tap_step: Triple
+    w_base: Index
+    w_group: Index
+    w_row: Index
+    w_depth: Index
+    w_taps: Triple
+    out_size: Triple
+    out_step: Triple
+    out_base: Triple
+    block_images: Index
+    block_rows: Index
+    block_cols: Index
+    block_depth: Index
+    slot: Index
+    pitch: Index
+    panel: Index
+
+    def flat(self) -> list[int]:
+        """All numbers, in the order of the fields."""
+        found: list[int] = []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            found += value if isinstance(value, tuple) else (value,)
+        return found
+
+    @classmethod
+    def load(cls, e: Emitter, pointer: ir.Value) -> Sizes:
+        """The sizes that lie in memory, as `flat` orders them."""
+        numbers = (e.load(pointer, i, "i64") for i in count())
+
+        def read(form: str) -> Any:
+            return tuple(next(numbers) for _ in range(3)) if form == "Triple" else next(numbers)
+
+        return cls(**{f.name: read(str(f.type)) for f in fields(cls)})
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The kernel. Operands: x, w, y, panels (`threads` of them), sizes, then `extras`.
+
+    `unit`      places that are neighbours along the width are neighbours in x
+    `dense`     places are all of y's plane, in order
+    `tile`      channels by vectors that are summed at a time
+    `sizes`     None: read from memory
+    `epilogue`  steps; value 0 is the sum; it stores to operand 2. (): the sum is stored
+    `extras`    operands that it loads, with strides along (image, channel, flat position in y);
+                the last is 0 or 1
+    """
+
+    kind: str
+    unit: bool
+    dense: bool
+    tile: tuple[int, int]
+    threads: int
+    sizes: Sizes | None = None
+    epilogue: tuple[Step, ...] = ()
+    extras: tuple[Operand, ...] = ()
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """x, w, y, panels, sizes, extras."""
+        read, written = Operand(self.kind, (1,)), Operand(self.kind, (1,), written=True)
+        return read, read, written, written, Operand("i64", (1,)), *self.extras
+
+    def emit(self, e: Emitter) -> None:
+        """Blocks of places times tiles of channels, shared out in that order."""
+        with e.guard(e.builder.icmp_signed("<", e.thread, I64(self.threads)), "working"):
+            e.threads = e.least(e.threads, self.threads)
+            _Writer(self, e).blocks()
+
+
+class _Writer:
+    """Writes one sweep."""
+
+    def __init__(self, spec: Sweep, e: Emitter):
+        self.spec, self.e = spec, e
+        self.s = s = spec.sizes or Sizes.load(e, e.pointer(SIZES))
+        self.lanes = e.host.lanes(size_of(spec.kind))
+        self.x = e.pointer(X)
+        self.panel = e.address(e.pointer(PANELS), e.mul(e.thread, s.panel), spec.kind)
+        self.taps = e.mul(e.mul(s.taps[0], s.taps[1]), s.taps[2])
+        self.lines = e.mul(s.places[0], s.places[1])  # rows of places in a plane
+        self.x_plane = e.mul(e.mul(s.size[0], s.size[1]), s.size[2])
+        self.tiles = Tiles(spec, s, e, self.panel, self.each_tap)
+
+    def blocks(self) -> None:
+        """This thread's share of (block, tile of channels)."""
+        e, s = self.e, self.s
+        tiles = self.over(s.rows, self.spec.tile[0])
+        counts = (
+            s.groups, self.over(s.images, s.block_images),
+            self.over(self.lines, s.block_rows), self.over(s.places[2], s.block_cols),
+        )  # fmt: skip
+        total = tiles
+        for n in counts:
+            total = e.mul(total, n)
+        start, stop = e.share(total)
+        last = e.div(e.add(stop, e.sub(tiles, 1)), tiles)
+        with e.loop(e.div(start, tiles), last, name="block") as number:
+            block = self.block(*e.unravel(number, counts))
+            before = e.sub(start, e.mul(number, tiles))
+            before = e.sub(0, e.least(0, e.sub(0, before)))  # max(before, 0)
+            end = e.least(e.sub(stop, e.mul(number, tiles)), tiles)
+            with e.loop(0, s.depth, s.block_depth, "depth") as c:
+                depth = self.part(c, s.depth, s.block_depth)
+                self.pack(block, c, depth)
+                self.tiles.write(block, c, depth, before, end)
+
+    def block(self, group: Index, images: Index, lines: Index, pieces: Index) -> Block:
+        """The block with these numbers."""
+        e, s = self.e, self.s
+        image, row = e.mul(images, s.block_images), e.mul(lines, s.block_rows)
+        col = e.mul(pieces, s.block_cols)
+        return Block(
+            0 if same(s.groups, 1) else group, image, row, col,
+            self.part(image, s.images, s.block_images),
+            self.part(row, self.lines, s.block_rows),
+            self.part(col, s.places[2], s.block_cols),
+        )  # fmt: skip
+
+    def over(self, total: Index, part: Index) -> Index:
+        """How many parts make the total."""
+        return self.e.div(self.e.add(total, self.e.sub(part, 1)), part)
+
+    def part(self, start: Index, total: Index, part: Index) -> Index:
+        """How much of the part that begins at `start` there is."""
+        known = isinstance(total, int) and isinstance(part, int)
+        if same(part, 1) or (known and total % part == 0):
+            return part
+        return self.e.least(self.e.sub(total, start), part)
+
+    # ------------------------------------------------------------ windows into the panel
+
+    def pack(self, block: Block, first: Index, depth: Index) -> None:
+        """panel[(c, t), place] = x under that tap, row of places by row of places."""
+        e, s = self.e, self.s
+        with e.loop(0, e.mul(block.images, block.rows), name="line") as line:
+            i, row = e.div(line, block.rows), e.rem(line, block.rows)
+            at = e.add(e.mul(i, s.slot), e.mul(row, s.block_cols))
+            row = e.add(block.row, row)
+            deep, high = e.div(row, s.places[1]), e.rem(row, s.places[1])
+            image = e.mul(e.add(block.image, i), s.groups)
+            channel = e.add(e.mul(e.add(image, block.group), s.depth), first)
+            start = e.mul(channel, self.x_plane)
+            with e.loop(0, depth, name="channel") as c:
+                plane = e.add(start, e.mul(c, self.x_plane))
+                to = e.add(at, e.mul(e.mul(c, self.taps), s.pitch))
+                for t, tap in self.each_tap():
+                    lead = [
+                        e.dot((p, k), (s.step[axis], s.tap_step[axis]), s.base[axis])
+                        for axis, p, k in ((0, deep, tap[0]), (1, high, tap[1]))
+                    ]
+                    self.pack_line(block, plane, lead, tap[2], e.add(to, e.mul(t, s.pitch)))
+
+    def each_tap(self) -> Iterator[tuple[Index, tuple[Index, ...]]]:
+        """(number, position) of every tap, ascending; in a loop where they are many or unknown."""
+        e, taps = self.e, self.s.taps
+        if all(isinstance(n, int) for n in taps) and prod(taps) <= _UNROLLED_TAPS:
+            for t in range(prod(taps)):
+                yield t, tuple(e.unravel(t, taps))
+            return
+        with e.loop(0, self.taps, name="tap") as t:
+            yield t, tuple(e.unravel(t, taps))
+
+    def pack_line(self, block: Block, plane: Index, lead: list, tap: Index, to: Index) -> None:
+        """One row of places under one tap: `block_cols` elements from panel[to] on."""
+        e, s = self.e, self.s
+        line = e.add(plane, e.mul(e.add(e.mul(lead[0], s.size[1]), lead[1]), s.size[2]))
+        limit = self.readable(lead)
+        first = e.dot((block.col, tap), (s.step[2], s.tap_step[2]), s.base[2])
+        for start, lanes in self.pieces():
+            at = e.add(first, e.mul(start, s.step[2]))
+            value = self.columns(e.add(line, at), at, limit, lanes)
+            e.store(value, self.panel, e.add(to, start), self.spec.kind)
+
+    def pieces(self) -> Iterator[tuple[Index, int]]:
+        """(start, lanes) of the vectors that cover a row; the last may reach behind it."""
+        cols, start = self.s.block_cols, 0
+        if isinstance(cols, int) and cols <= 32 * self.lanes:
+            while start < cols:
+                lanes = max(2, min(self.lanes, 1 << (cols - start - 1).bit_length()))
+                yield start, lanes
+                start += lanes
+            return
+        with self.e.loop(0, cols, self.lanes, "piece") as at:
+            yield at, self.lanes
+
+    def readable(self, lead: list) -> Index:
+        """How many elements of a line may be read: none of a line of padding."""
+        e, s, b = self.e, self.s, self.e.builder
+        checks = [
+            b.icmp_unsigned("<", e.value(lead[axis]), e.value(s.size[axis]))
+            for axis in (0, 1)
+            if not self.always_inside(axis)
+        ]
+        if not checks:
+            return s.size[2]
+        inside = checks[0] if len(checks) == 1 else b.and_(*checks)
+        return b.select(inside, e.value(s.size[2]), I64(0))
+
+    def always_inside(self, axis: int) -> bool:
+        """Whether no tap of any place meets padding on an axis, as far as is known."""
+        s = self.s
+        size, places, taps = s.size[axis], s.places[axis], s.taps[axis]
+        base, step, tap_step = s.base[axis], s.step[axis], s.tap_step[axis]
+        if not isinstance(size, int):
+            return False
+        reach = tap_step * (taps - 1)
+        return base + min(reach, 0) >= 0 and step * (places - 1) + base + max(reach, 0) < size
+
+    def columns(self, index: Index, at: Index, limit: Index, lanes: int) -> Any:
+        """The elements of `lanes` places of a line; those not within [0, limit) are 0."""
+        e, kind, step = self.e, self.spec.kind, self.s.step[2]
+        if self.spec.unit:
+            return e.load(self.x, index, kind, lanes, self.within(at, 1, limit, lanes))
+        if not same(step, 2):
+            mask = self.within(at, step, limit, lanes)
+            return gather(e, self.x, index, step, kind, lanes, mask)
+        halves = [
+            e.load(self.x, e.add(index, h), kind, lanes, self.within(e.add(at, h), 1, limit, lanes))
+            for h in (0, lanes)
+        ]
+        even = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(0, 2 * lanes, 2)))
+        return e.builder.shuffle_vector(*halves, even)
+
+    def within(self, at: Index, step: Index, limit: Index, lanes: int) -> Any:
+        """Which of at, at + step, ... are in [0, limit); None: all."""
+        e, b = self.e, self.e.builder
+        if isinstance(at, int) and isinstance(step, int) and isinstance(limit, int):
+            inside = [0 <= at + i * step < limit for i in range(lanes)]
+            if all(inside):
+                return None
+            return ir.Constant(ir.VectorType(ir.IntType(1), lanes), inside)
+        numbers: Any = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+        numbers = b.mul(numbers, e.splat(e.value(step), lanes))
+        numbers = b.add(numbers, e.splat(e.value(at), lanes))
+        return b.icmp_unsigned("<", numbers, e.splat(e.value(limit), lanes))
