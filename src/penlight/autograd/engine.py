@@ -14,8 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import computed, fixed
 from ..core.tape import AccumulateGrad, GradientEdge, Node, modes
 from ..core.tensor import Tensor, edge_to, wrap
+from ..core.watch import know, know_grad, note_walk, note_write, note_written, tracers
 
 
 def reachable(roots: Iterable[Node]) -> list[Node]:
@@ -61,6 +63,8 @@ class Walk:
         if not self.accumulate:
             nodes = self._on_the_way(nodes)
         self.nodes, self.roots = nodes, roots
+        if tracers:
+            note_walk(nodes)
         for edge, grad in zip(roots, grads):
             self.deliver(edge, grad)
         previous, modes.grad = modes.grad, self.create_graph and not modes.inference
@@ -189,9 +193,13 @@ class Walk:
         elif self.create_graph:
             share[0] = share[0] + grad
         elif share[1]:
-            np.add(share[0]._array, grad._array, out=share[0]._array)
+            into = share[0]._array
+            np.add(into, grad._array, out=into)
+            if tracers:
+                note_write("add", _plus, (share[0], grad), (into, grad._array), share[:1])
+                note_written(share[0])
         else:
-            share[:] = wrap(share[0]._array + grad._array), True
+            share[:] = computed(_plus, np, share[0], grad), True
 
     def settle(self) -> None:
         """Hands the leaves their shares, now that no more can come: each hook runs once."""
@@ -217,10 +225,14 @@ class Walk:
 
     def _add_to(self, t: Tensor, grad: Tensor) -> None:
         """t.grad += grad; the first gradient is kept without a copy where nobody else holds it."""
+        if tracers:
+            know_grad(t)
         before = t._grad
         if before is None:
             if self.create_graph:
                 t._grad = grad
+            elif tracers:
+                t._grad = grad.detach().clone()  # type: ignore[attr-defined]
             else:
                 array = grad._array
                 # Tensor: the caller's reference, `grad`, and getrefcount's own; array likewise.
@@ -231,8 +243,16 @@ class Walk:
         elif self.create_graph:
             t._grad = before + grad
         else:
-            np.add(before._array, grad._array, out=before._array)
+            into = before._array
+            np.add(into, grad._array, out=into)
+            if tracers:
+                note_write("add", _plus, (before, grad), (into, grad._array), (before,))
+                note_written(before)
             (before if before._root is None else before._root)._writes += 1
+
+
+def _plus(xp: Any, a: Any, b: Any) -> Any:
+    return xp.add(a, b)
 
 
 def wrong_count(node: Node, results: Sequence) -> RuntimeError:
@@ -352,7 +372,7 @@ def _initial(outputs: Sequence, grads: Sequence[Tensor | None]) -> list[Tensor]:
                     f"{out.dtype}"
                 )
             one = np.array(1, out._array.dtype)
-            grad = wrap(one if out._array.ndim == 0 else one.reshape(out._array.shape))
+            grad = fixed(one if out._array.ndim == 0 else one.reshape(out._array.shape))
         elif not isinstance(grad, Tensor):
             raise TypeError(
                 f"gradients can be either Tensors or None, but got {type(grad).__name__}"
@@ -369,6 +389,8 @@ def _initial(outputs: Sequence, grads: Sequence[Tensor | None]) -> list[Tensor]:
                 f"output[{index}] has a dtype of {out.dtype}."
             )
         elif not grad.requires_grad:
+            if tracers:
+                know(grad)
             grad = wrap(grad._array)  # the caller's own tensor must not become a leaf's .grad
         ready.append(grad)
     return ready
@@ -473,7 +495,7 @@ def grad(
                 "materialize_grads cannot be used when the given input is a GradientEdge"
             )
         results = [
-            wrap(np.zeros(t._array.shape, t._array.dtype)) if r is None else r
+            fixed(np.zeros(t._array.shape, t._array.dtype)) if r is None else r
             for t, r in zip(inputs, results)
         ]
     elif not allow_unused:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tape import FREED, SAVED_INFERENCE, Node, Packed, SavedOutput, modes
 from ..core.tensor import Tensor, edge_to, wrap, written
 from ..ops.record import overwritten
@@ -82,7 +83,7 @@ class FunctionCtx(Node):
         """Calls the user's backward and lines its results up with the differentiable inputs."""
         if self._materialize:
             grads = [
-                wrap(np.zeros(*form)) if g is None and form is not None else g
+                fixed(np.zeros(*form)) if g is None and form is not None else g
                 for g, form in zip(grads, self.outputs)
             ]
         results = self._function.backward(self, *grads)

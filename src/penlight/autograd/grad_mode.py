@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
-from ..core.tape import in_inference, modes
+from ..core.tape import births, modes
 
 
 class _Mode:
@@ -143,12 +143,12 @@ class inference_mode(_Mode):
 
     def __enter__(self) -> None:
         self.outer.append(modes.inference)
-        in_inference.append(modes)
+        births.append(modes)
         modes.inference = self.mode
         super().__enter__()
 
     def __exit__(self, *exc: object) -> None:
-        in_inference.pop()
+        births.pop()
         modes.inference = self.outer.pop()
         super().__exit__(*exc)
 

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from . import dtype as dtypes
+from .watch import refuse
 
 _PROFILES: dict[str, dict[str, float]] = {
     "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
@@ -165,6 +166,7 @@ def _brackets(
 
 def tensor_repr(t: Any, *, tensor_contents: str | None = None) -> str:
     """`tensor(numbers, suffixes)`, a suffix for everything that the numbers do not show."""
+    refuse("a tensor is printed")
     name = "tensor(" if type(t) in plain_types else f"{type(t).__name__}("
     text = array_str(t._array, len(name)) if tensor_contents is None else tensor_contents
     text = name + text

@@ -16,6 +16,7 @@ import numpy as np
 
 from .device import CPU, device, resolve
 from .tensor import Tensor, wrap
+from .watch import refuse
 
 DEFAULT_SEED = 67280421310721
 WORDS = 624  # 32-bit words of the twister's state
@@ -49,6 +50,7 @@ class Generator:
         self._reseed(DEFAULT_SEED)
 
     def _reseed(self, seed: int) -> None:
+        refuse("a random generator is seeded")
         self._seed = seed
         self._fresh = True
         self.next_normal = self._next_float = None
@@ -85,6 +87,7 @@ class Generator:
 
     def get_state(self) -> Tensor:
         """The whole state as a tensor of bytes, in PyTorch's format."""
+        refuse("the state of a random generator is read")
         twister = self._engine().state["state"]
         state = np.zeros((), STATE)
         state["seed"] = self._seed

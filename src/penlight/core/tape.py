@@ -27,11 +27,14 @@ class Modes(threading.local):
     check_nan = True  # in anomaly mode: are gradients searched for NaN?
     no_saved_hooks: str | None = None  # why pack and unpack hooks are refused, where they are
     walk: Any = None  # the backward pass whose tensor hooks are running
+    tracer: Any = None  # the recording that `capture` makes of this thread
     saved_hooks: tuple = ()  # (pack, unpack) pairs for saved tensors; the last one counts
 
 
 modes = Modes()
-in_inference: list[Modes] = []  # one entry per inference_mode region now open, of all threads
+births: list[
+    Any
+] = []  # what new tensors are told to: inference regions, recordings, of all threads
 _serial = itertools.count()
 
 FREED = (

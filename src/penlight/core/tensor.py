@@ -13,7 +13,8 @@ from . import dtype as dtypes
 from .device import CPU, device
 from .printing import plain_types, tensor_repr
 from .size import Size
-from .tape import Node, Removable, add_hook, in_inference, modes
+from .tape import Node, Removable, add_hook, births, modes
+from .watch import know, know_grad, lose_grad, note_written, refuse, tracers
 
 ndarray = np.ndarray
 
@@ -82,7 +83,7 @@ class Tensor:
         self._array = _EMPTY
         self._requires_grad = False
         self._node = self._grad = self._root = self._view = self._hooks = None
-        self._writes = first_version() if in_inference else 0
+        self._writes = first_version(self) if births else 0
         return self
 
     # ------------------------------------------------------------ form
@@ -190,16 +191,22 @@ class Tensor:
     @property
     def grad(self) -> Tensor | None:
         """The accumulated gradient; None until the first backward."""
+        if tracers:
+            know_grad(self)
         return self._grad
 
     @grad.setter
     def grad(self, value: Tensor | None) -> None:
         if value is not None:
             self._check_grad(value)
+        if tracers:
+            lose_grad(self)
         self._grad = value
 
     @grad.deleter
     def grad(self) -> None:
+        if tracers:
+            lose_grad(self)
         self._grad = None
 
     def _check_grad(self, value: Tensor) -> None:
@@ -265,6 +272,8 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """The same memory without history; writes are seen, and counted, on both sides."""
+        if tracers:
+            know(self)
         alias = wrap(self._array)
         alias._root = self if self._root is None else self._root
         return alias
@@ -285,6 +294,8 @@ class Tensor:
     @property
     def data(self) -> Tensor:
         """The same memory without history, whose writes autograd does not notice."""
+        if tracers:
+            know(self)
         return wrap(self._array)
 
     @data.setter
@@ -296,6 +307,8 @@ class Tensor:
                 "data set to a tensor that requires gradients must be floating point or complex "
                 "dtype"
             )
+        if tracers:
+            refuse("a tensor's .data is replaced")
         self._array = value._array
 
     @property
@@ -323,8 +336,10 @@ _EMPTY = np.empty(0, np.float32)
 _new = object.__new__
 
 
-def first_version() -> int:
+def first_version(born: Tensor) -> int:
     """The write count of a new tensor: below zero for good where it is an inference tensor."""
+    if modes.tracer is not None:
+        modes.tracer.born(born)
     return -(1 << 60) if modes.inference else 0
 
 
@@ -341,7 +356,7 @@ def wrap(array: Any) -> Tensor:
     self._array = array
     self._requires_grad = False
     self._node = self._grad = self._root = self._view = self._hooks = None
-    self._writes = first_version() if in_inference else 0
+    self._writes = first_version(self) if births else 0
     return self
 
 
@@ -491,6 +506,8 @@ def _still_retained(t: Tensor, source: Tensor) -> None:
 
 def written(t: Tensor, source: Tensor | None = None) -> Tensor:
     """Notes that `t`'s memory was overwritten with `source`'s values, and adopts their history."""
+    if tracers:
+        note_written(t)
     root = t if t._root is None else t._root
     root._writes += 1
     if root._node is not None and root._node.saved:

@@ -12,8 +12,11 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.printing import tensor_repr
 from ..core.tensor import Tensor, wrap
+from ..core.watch import refuse, tracers
 from .cast import cast
 from .exposure import expose
+
+READ = "a tensor's value becomes a Python number or array"
 
 
 def item(self: Tensor) -> Any:
@@ -24,6 +27,8 @@ def item(self: Tensor) -> Any:
     2.5
     """
     array = self._array
+    if tracers:
+        refuse(READ)
     if array.size != 1:
         raise RuntimeError(f"a Tensor with {array.size} elements cannot be converted to Scalar")
     return _python(array).item()
@@ -44,6 +49,7 @@ def tolist(self: Tensor) -> Any:
     >>> torch.tensor([[1, 2], [3, 4]]).tolist()
     [[1, 2], [3, 4]]
     """
+    refuse(READ)
     return _python(self._array).tolist()
 
 
@@ -60,6 +66,7 @@ def numpy(self: Tensor, *, force: bool = False) -> np.ndarray:
         raise RuntimeError(
             "Can't call numpy() on Tensor that requires grad. Use tensor.detach().numpy() instead."
         )
+    refuse(READ)
     array = self._array
     if self.dtype not in NUMPY_TYPES:
         raise TypeError(f"Got unsupported ScalarType {self.dtype.scalar_name}")
@@ -95,6 +102,8 @@ def _array_wrap(self: Tensor, array: Any, context: Any = None, return_scalar: bo
 
 def _bool(self: Tensor) -> bool:
     size = self._array.size
+    if tracers:
+        refuse("what happens next depends on a tensor's value")
     if size != 1:
         what = "no values" if size == 0 else "more than one value"
         raise RuntimeError(f"Boolean value of Tensor with {what} is ambiguous")
@@ -112,6 +121,8 @@ def _warn_history_lost() -> None:
 
 
 def _only(self: Tensor) -> Any:
+    if tracers:
+        refuse(READ)
     if self._array.size != 1:
         raise ValueError("only one element tensors can be converted to Python scalars")
     if self.requires_grad:
@@ -143,6 +154,8 @@ def _complex(self: Tensor) -> complex:
 def _index(self: Tensor) -> int:
     if self._array.size != 1 or self.dtype.category > dtypes.INTEGER:
         raise TypeError("only integer tensors of a single element can be converted to an index")
+    if tracers:
+        refuse(READ)
     return int(self._array.item())
 
 
@@ -164,6 +177,7 @@ def _contains(self: Tensor, element: Any) -> bool:
             "Tensor.__contains__ only supports Tensor or scalar, but you passed in a "
             f"{type(element)}."
         )
+    refuse(READ)
     return bool((self._array == (element._array if isinstance(element, Tensor) else element)).any())
 
 

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import Any
 
 import numpy as np
 
+from ..compiler import numerics
+from ..core.beside import computed, fixed
 from ..core.memory import empty_as
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from .exposure import expose
 from .families import composite
 from .filling import bernoulli_values, pour
@@ -20,9 +23,8 @@ from .filling import bernoulli_values, pour
 SELU_FLOOR = 1.7580993408473766  # -SELU(-∞)
 
 
-def _mask(input: Tensor, p: float, channels: bool) -> np.ndarray:
+def _mask(array: np.ndarray, p: float, channels: bool) -> np.ndarray:
     """1 with probability 1 - p, else 0: for each element, or for each of the channels (N, C)."""
-    array = input._array
     if not channels:
         mask = empty_as(array, array.dtype)
     elif array.ndim < 2:
@@ -48,16 +50,28 @@ def _drop(
         return input
     shift = None
     if p == 1:
-        scale = np.zeros((), input._array.dtype)
+        scale = fixed(np.zeros((), input._array.dtype))
+    elif alpha:
+        scale, shift = computed(_alpha, numerics, input, p, channels, pure=False)
     else:
-        scale = _mask(input, p, channels)
-        if alpha:
-            shift = _scale_and_shift(scale, p)
-        else:
-            wide = _wide(scale)
-            scale *= scale.dtype.type(wide(1) / wide(1 - p))
-    kept = input.mul_(wrap(scale)) if inplace else input * wrap(scale)  # type: ignore
-    return kept if shift is None else kept.add_(wrap(shift))
+        scale = computed(_scale, numerics, input, p, channels, pure=False)
+    kept = input.mul_(scale) if inplace else input * scale  # type: ignore
+    return kept if shift is None else kept.add_(shift)
+
+
+def _scale(xp: Any, array: np.ndarray, p: float, channels: bool) -> np.ndarray:
+    """0 or 1 / (1 - p) for what has the form of `array`."""
+    scale = _mask(array, p, channels)
+    wide = _wide(scale)
+    scale *= scale.dtype.type(wide(1) / wide(1 - p))
+    return scale
+
+
+def _alpha(xp: Any, array: np.ndarray, p: float, channels: bool) -> tuple:
+    """What to multiply with and what to add, to keep mean and variance."""
+    mask = _mask(array, p, channels)
+    shift = _scale_and_shift(mask, p)
+    return mask, shift
 
 
 def _wide(array: np.ndarray) -> type:

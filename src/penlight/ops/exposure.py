@@ -9,6 +9,7 @@ from ..compiler import numerics
 from ..core import dtype as dtypes
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_writable, wrap, written
+from ..core.watch import note_assign, refuse, tracers
 from .quiet import quiet
 from .record import Record
 
@@ -69,10 +70,13 @@ def in_place(
         source = self
         if self.requires_grad and modes.grad:
             keep = record is None or record.saves_input  # the rule needs the old values
-            source = wrap(self._array.copy() if keep else self._array)
+            if tracers:
+                source = self.detach().clone()  # type: ignore[attr-defined]
+            else:
+                source = wrap(self._array.copy() if keep else self._array)
             source._requires_grad, source._node = True, self._node
             source._slot = self._slot
-        elif direct is not None and self._array.dtype.kind == "f" and _plain(args):
+        elif direct is not None and not tracers and self._array.dtype.kind == "f" and _plain(args):
             if direct(self, *args, **kwargs):
                 return written(self)
         return assign(self, function(source, *args, **kwargs))
@@ -129,6 +133,8 @@ def assign(target: Tensor, value: Tensor) -> Tensor:
             f"{target.dtype.scalar_name}"
         )
     into[...] = array
+    if tracers:
+        note_assign(target, value)
     return written(target, value)
 
 
@@ -151,9 +157,12 @@ def into_out(out: Any, value: Any) -> Any:
             f"{out.dtype.scalar_name}"
         )
     if out._array.shape != value._array.shape:
+        refuse("an out= tensor changes its shape")
         out._array = value._array.astype(out._array.dtype)
         return written(out)
     out._array[...] = value._array
+    if tracers:
+        note_assign(out, value)
     return written(out)
 
 

@@ -11,19 +11,22 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.device import resolve
 from ..core.formats import strided
+from ..core.memory import empty_as
 from ..core.tensor import Tensor, wrap
+from ..core.watch import note, note_fixed, refuse, tracers
 from .arguments import as_dtype, ints
 from .cast import cast
 from .exposure import expose, into_out
 from .literal import check_range
 
 
-def factory(names: str, sparse: Callable | None = None) -> Callable:
+def factory(names: str, sparse: Callable | None = None, draws: bool = False) -> Callable:
     """Exposes a maker of arrays: (*its arguments, dtype) -> array.
 
     The options all factories share are read here: out, dtype, layout, device, pin_memory,
     requires_grad. `pin_memory` is accepted: without an accelerator all memory is as good.
-    `sparse(layout)` gives the error for a layout other than strided.
+    `sparse(layout)` gives the error for a layout other than strided. A maker that `draws` random
+    numbers asks at most for the form of the tensors it is given.
     """
 
     def exposed(make: Callable) -> Callable:
@@ -47,9 +50,15 @@ def factory(names: str, sparse: Callable | None = None) -> Callable:
             if device is not None:
                 resolve(device)
             if out is not None:
-                made = wrap(make(*args, dtype=out.dtype if dtype is None else dtype, **kwargs))
+                kwargs["dtype"] = out.dtype if dtype is None else dtype
+                made = wrap(make(*args, **kwargs))
+                if tracers:
+                    _noted(made, make, args, kwargs, draws)
                 return into_out(out, made).requires_grad_(requires_grad)
-            return finished(make(*args, dtype=dtype, **kwargs), requires_grad)
+            made = wrap(make(*args, dtype=dtype, **kwargs))
+            if tracers:
+                _noted(made, make, args, kwargs | {"dtype": dtype}, draws)
+            return finished(made, requires_grad)
 
         expose(call, names)
         return call
@@ -61,9 +70,33 @@ def _no_sparse(layout: Any) -> Exception:
     return NotImplementedError(f"penlight has strided tensors only, not {layout}")
 
 
-def finished(array: np.ndarray, requires_grad: bool) -> Tensor:
-    """A new leaf over `array`."""
-    made = wrap(array)
+def _noted(made: Tensor, make: Callable, args: tuple, kwargs: dict, draws: bool) -> None:
+    """Tells a recording how the tensor came about."""
+    values = [*args, *kwargs.values()]
+    if draws:
+        args = tuple([_in_form_of(a) for a in args])
+        kwargs = {name: _in_form_of(a) for name, a in kwargs.items()}
+        note(make.__name__, lambda xp: make(*args, **kwargs), (), (), (made,), pure=False)
+    elif not make.__name__.endswith("_like") and any(map(_holds_tensor, values)):
+        refuse(f"torch.{make.__name__} reads the values of a tensor")
+    else:
+        note_fixed(made)
+
+
+def _in_form_of(value: Any) -> Any:
+    if not isinstance(value, Tensor):
+        return value
+    return wrap(empty_as(value._array, value._array.dtype))
+
+
+def _holds_tensor(value: Any) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_tensor, value))
+    return isinstance(value, (Tensor, np.ndarray))
+
+
+def finished(made: Tensor, requires_grad: bool) -> Tensor:
+    """A new tensor as a leaf."""
     if requires_grad:
         if made.dtype.category < dtypes.FLOAT:
             raise RuntimeError(

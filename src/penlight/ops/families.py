@@ -16,6 +16,7 @@ from ..compiler import numerics
 from ..core import dtype as dtypes
 from ..core.tape import modes
 from ..core.tensor import Tensor, View, wrap
+from ..core.watch import note, tracers
 from .exposure import documented, expose, into_out
 from .operands import check_broadcast, not_a_tensor, promote_arrays, result_dtype, with_number
 from .quiet import named, quiet
@@ -139,6 +140,8 @@ def _caller(record: Record) -> Callable:
         else:
             value = wrap(result)
             outputs = (value,)
+        if tracers:
+            note(record.name, meaning, bound, arrays, outputs)
         if need and modes.grad:
             record.attach(bound, outputs)
         if record.view:
@@ -203,6 +206,8 @@ def unary(
         if floats and x.dtype.kind in "iub":
             x = x.astype(dtypes.get_default_dtype().np)
         value = wrap(compute(numerics, x))
+        if tracers:
+            note(name, compute, (input,), (x,), (value,))
         if modes.grad and grad is not None and (input._requires_grad or input._view is not None):
             record.attach((input,), (value,))
         return value if out is None else into_out(out, value)
@@ -273,6 +278,8 @@ def binary(
         except ValueError:
             check_broadcast(np.shape(x), np.shape(y))
             raise
+        if tracers:
+            note(name, compute, (input, other), (x, y), (value,))
         if modes.grad and grad is not None:
             record.attach((input, other), (value,))
         return value if out is None else into_out(out, value)

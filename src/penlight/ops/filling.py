@@ -13,11 +13,14 @@ from typing import Any
 import numpy as np
 
 from ..core import draws
+from ..core.beside import fixed
 from ..core.dtype import dtype as dtype_
 from ..core.info import finfo
+from ..core.memory import empty_as
 from ..core.random import Generator, check_generator
 from ..core.tape import Node, modes
 from ..core.tensor import Tensor, check_writable, edge_to, wrap, written
+from ..core.watch import note_write, refuse, tracers
 from .exposure import expose
 
 # What C++ calls the types in the errors of PyTorch's random kernels.
@@ -56,7 +59,7 @@ class Random(Node):
     def backward(self, grads: list) -> list:
         """Zero for every edge."""
         ((shape, form),) = self.outputs
-        return [wrap(np.zeros(shape, form)) for _ in self.edges]
+        return [fixed(np.zeros(shape, form)) for _ in self.edges]
 
 
 @functools.cache
@@ -73,6 +76,19 @@ def remember(value: Tensor, node: str, *inputs: Any) -> Tensor:
     return value
 
 
+def _note_fill(self: Tensor, draw: Callable, args: tuple, kwargs: dict) -> None:
+    if any(isinstance(a, Tensor) for a in (*args, *kwargs.values())):
+        refuse(f"{draw.__name__} draws with probabilities that a tensor gives")
+    form = empty_as(self._array, self._array.dtype)
+
+    def filled(xp: Any) -> np.ndarray:
+        made = np.empty_like(form)
+        pour(made, draw(wrap(form), *args, **kwargs))
+        return made
+
+    note_write(draw.__name__, filled, (), (), (self,), pure=False)
+
+
 def fills(node: str) -> Callable:
     """Makes a method that overwrites a tensor of a function (tensor, ...) -> flat values."""
 
@@ -83,6 +99,8 @@ def fills(node: str) -> Callable:
             if "from" in kwargs:  # a word of Python, and no name of a parameter there
                 kwargs["from_"] = kwargs.pop("from")
             pour(self._array, draw(self, *args, **kwargs))
+            if tracers:
+                _note_fill(self, draw, args, kwargs)
             return written(self, remember(wrap(self._array), node, self))
 
         expose(method, f"Tensor.{draw.__name__}")
@@ -257,7 +275,7 @@ def bernoulli_(
     return bernoulli_values(generator, self._array, p)
 
 
-def slopes_below_zero(array: np.ndarray, low: float, high: float) -> np.ndarray:
+def slopes_below_zero(xp: Any, array: np.ndarray, low: float, high: float) -> np.ndarray:
     """Per element a number in [low, high) where the element is not positive, elsewhere 1."""
     kind = np.float64 if array.dtype == np.float64 else np.float32
     slopes = np.ones(array.shape, kind)

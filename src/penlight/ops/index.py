@@ -10,8 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_writable, wrap, written
+from ..core.watch import note_write, refuse, tracers
 from .families import composite, op
 from .views import alias, select, slice_along
 
@@ -33,7 +35,7 @@ def _index(xp, input, indices):
 
 
 def _put_into_zeros(g: Tensor, shape: tuple, indices: tuple) -> Tensor:
-    zeros = wrap(np.zeros(shape, g._array.dtype))
+    zeros = fixed(np.zeros(shape, g._array.dtype))
     return index_put(zeros, indices, g, True)
 
 
@@ -55,7 +57,7 @@ def index_error(error: IndexError, array: Any, indices: tuple) -> IndexError:
 @op(
     grad={
         "input": lambda g, values_shape, indices, accumulate: (
-            g if accumulate else index_put(g, indices, wrap(np.zeros((), g._array.dtype)))
+            g if accumulate else index_put(g, indices, fixed(np.zeros((), g._array.dtype)))
         ),
         "values": lambda g, indices: _index(g, indices),
     },
@@ -95,12 +97,12 @@ def index_put(xp, input, indices, values, accumulate=False):
 def as_index(item: Any) -> Tensor:
     """A tensor, list or array as an index tensor (integers or bools)."""
     if not isinstance(item, Tensor):
-        item = wrap(np.asarray(unlisted(item)))
+        item = fixed(np.asarray(unlisted(item)))
         if item._array.size == 0:
-            item = wrap(item._array.astype(np.int64))
+            item = fixed(item._array.astype(np.int64))
     kind = item._array.dtype
     if kind == np.uint8:
-        return wrap(item._array.astype(bool))
+        return item.bool()
     if kind.kind not in "biu":
         raise IndexError("tensors used as indices must be long, int, byte or bool tensors")
     return item
@@ -109,6 +111,7 @@ def as_index(item: Any) -> Tensor:
 def unlisted(value: Any) -> Any:
     """Nested lists with their tensors replaced by arrays."""
     if isinstance(value, Tensor):
+        refuse("a list of tensors is an index")
         return value._array
     return [unlisted(v) for v in value] if isinstance(value, (list, tuple)) else value
 
@@ -159,7 +162,7 @@ def split_key(input: Tensor, key: Any) -> tuple[Tensor, tuple]:
             out, dim = out.unsqueeze(dim), dim + 1
         elif isinstance(item, (bool, np.bool_)):
             out = out.unsqueeze(dim)
-            _place(indices, dim, wrap(np.array([item])))
+            _place(indices, dim, fixed(np.array([item])))
             dim += 1
         elif isinstance(item, slice):
             out, dim = _take_slice(out, dim, item), dim + 1
@@ -192,6 +195,7 @@ def _place(indices: list, dim: int, item: Tensor) -> None:
 def _check_mask(out: Tensor, dim: int, mask: Tensor) -> None:
     if mask._array.dtype != bool:
         return
+    refuse("a mask is an index: how many elements it takes depends on its values")
     shape, own = out._array.shape, mask._array.shape
     for axis, length in enumerate(own):
         if shape[dim + axis] != length:
@@ -235,7 +239,7 @@ def getitem(self: Tensor, key: Any) -> Tensor:
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """x[key] = value: written in place, broadcast and cast to x's dtype."""
     if not isinstance(value, Tensor):
-        value = wrap(np.asarray(value).astype(self._array.dtype))
+        value = fixed(np.asarray(value).astype(self._array.dtype))
     with_history = modes.grad and (self.requires_grad or value.requires_grad)
     if not with_history:  # the views below are only a way to the memory
         modes.grad, before = False, modes.grad
@@ -265,6 +269,10 @@ def _copied(xp, src, shape, dtype):
     return xp.broadcast_to(src, shape).astype(dtype)
 
 
+def _spread(xp: Any, src: Any, shape: tuple, dtype: Any) -> Any:
+    return xp.broadcast_to(src, shape).astype(dtype)
+
+
 @composite(names="Tensor.copy_")
 def copy_(input, src, non_blocking=False):
     """Overwrites the tensor with `src`, broadcast and cast.
@@ -281,6 +289,8 @@ def copy_(input, src, non_blocking=False):
     if modes.grad and (src.requires_grad or input.requires_grad):
         src = _copied(src, own.shape, own.dtype)
     own[...] = src._array
+    if tracers:
+        note_write("copy_", _spread, (src,), (src._array, own.shape, own.dtype), (input,))
     return written(input, src)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core import random as generators
+from ..core.beside import computed
 from ..core.memory import empty_as
 from ..core.random import Generator
 from ..core.tensor import Tensor, wrap
@@ -37,7 +38,7 @@ EXPOSED["torch"]["default_generator"] = generators.default_generator  # type: ig
 # ---------------------------------------------------------------- uniform and normal
 
 
-@factory("torch.rand")
+@factory("torch.rand", draws=True)
 def rand(*size, dtype=None, generator=None, **kwargs):
     """Uniform numbers in [0, 1).
 
@@ -51,7 +52,7 @@ def rand(*size, dtype=None, generator=None, **kwargs):
     return uniform_values(generator, math.prod(shape), dtype).reshape(shape)
 
 
-@factory("torch.randn")
+@factory("torch.randn", draws=True)
 def randn(*size, dtype=None, generator=None, **kwargs):
     """Normal numbers with mean 0 and variance 1.
 
@@ -65,7 +66,7 @@ def randn(*size, dtype=None, generator=None, **kwargs):
     return normal_values(generator, math.prod(shape), dtype).reshape(shape)
 
 
-@factory("torch.rand_like")
+@factory("torch.rand_like", draws=True)
 def rand_like(input, *, dtype=None, generator=None, memory_format=None):
     """Uniform numbers in [0, 1) in the shape of `input`."""
     need_tensor("rand_like", input)
@@ -75,7 +76,7 @@ def rand_like(input, *, dtype=None, generator=None, memory_format=None):
     return array
 
 
-@factory("torch.randn_like")
+@factory("torch.randn_like", draws=True)
 def randn_like(input, *, dtype=None, generator=None, memory_format=None):
     """Normal numbers with mean 0 and variance 1 in the shape of `input`."""
     need_tensor("randn_like", input)
@@ -123,7 +124,7 @@ def normal(
     return value if out is None else into_out(out, value)
 
 
-@factory("")
+@factory("", draws=True)
 def _normal_of_size(size, mean, std, *, dtype=None, generator=None):
     shape = sizes("normal", (size,), {})
     dtype = dtypes.get_default_dtype() if dtype is None else dtype
@@ -154,9 +155,14 @@ def bernoulli(
     if input.dtype.is_complex:
         name = input.dtype.scalar_name
         raise NotImplementedError(f"\"bernoulli_tensor_cpu_self_\" not implemented for '{name}'")
-    drawn = np.empty(input._array.shape, input._array.dtype)
+    drawn = computed(_bernoulli, np, input, p, generator, pure=False)
+    return remember(drawn, "BernoulliBackward0", input)
+
+
+def _bernoulli(xp: Any, input: np.ndarray, p: float | None, generator: Any) -> np.ndarray:
+    drawn = np.empty(input.shape, input.dtype)
     if p is not None:
         pour(drawn, bernoulli_values(generator, drawn, p))
     else:
-        pour(drawn, bernoulli_each(generator, drawn, input))
-    return remember(wrap(drawn), "BernoulliBackward0", input)
+        pour(drawn, bernoulli_each(generator, drawn, wrap(input)))
+    return drawn

@@ -128,7 +128,7 @@ def _bounds(name: str, args: tuple, low: Any, high: Any) -> tuple[int, int]:
     return low.__index__(), high.__index__()
 
 
-@factory("torch.randint")
+@factory("torch.randint", draws=True)
 def randint(*args, low=None, high=None, size=None, dtype=None, generator=None):
     """Whole numbers in [low, high): `randint(high, size)` or `randint(low, high, size)`.
 
@@ -150,7 +150,7 @@ def randint(*args, low=None, high=None, size=None, dtype=None, generator=None):
     return between(generator, math.prod(shape), dtype, low, high).reshape(shape)
 
 
-@factory("torch.randint_like")
+@factory("torch.randint_like", draws=True)
 def randint_like(input, *args, low=None, high=None, dtype=None, generator=None, memory_format=None):
     """Whole numbers in [low, high) in the shape of `input`."""
     need_tensor("randint_like", input)
@@ -161,7 +161,7 @@ def randint_like(input, *args, low=None, high=None, dtype=None, generator=None, 
     return array
 
 
-@factory("torch.randperm")
+@factory("torch.randperm", draws=True)
 def randperm(n, *, dtype=None, generator=None):
     """The numbers 0 to n - 1 in random order.
 

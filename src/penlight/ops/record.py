@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tape import FREED, SAVED_INFERENCE, Node, Packed, SavedOutput, modes
 from ..core.tensor import Tensor, current_node, edge_to, wrap
 
@@ -233,7 +234,7 @@ class OpNode(Node):
             g = grads[0]
         else:
             g = tuple(
-                wrap(np.zeros(shape, form)) if g is None else g
+                fixed(np.zeros(shape, form)) if g is None else g
                 for g, (shape, form) in zip(grads, self.outputs)
             )
         values = (g, *self._unpack(saved)) if saved else (g,)

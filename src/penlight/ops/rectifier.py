@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor, wrap
+from ..core.beside import computed
+from ..core.tensor import Tensor
 from .exposure import expose, in_place
 from .families import binary, composite, op, unary
 from .filling import slopes_below_zero
@@ -246,7 +247,7 @@ def rrelu(
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     slopes: Any = (lower + upper) / 2
     if training:
-        slopes = wrap(slopes_below_zero(input._array, lower, upper))
+        slopes = computed(slopes_below_zero, np, input, lower, upper, pure=False)
     return (_rrelu_with_noise_ if inplace else _rrelu_with_noise)(input, slopes)
 
 

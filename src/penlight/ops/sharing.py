@@ -179,7 +179,7 @@ def frombuffer(
     array = np.frombuffer(buffer, kind.np, max(count, -1), offset)
     if not array.flags.writeable:
         _warn_read_only("buffer")
-    return finished(array, requires_grad)
+    return finished(wrap(array), requires_grad)
 
 
 expose(frombuffer, "torch.frombuffer")
