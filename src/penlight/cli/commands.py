@@ -87,10 +87,16 @@ def predict(images: tuple[Path, ...], run: Path | None) -> None:
 
 
 @penlight.command()
-def info() -> None:
+@click.option("--clear-cache", is_flag=True, help="Remove the compiled code that is kept.")
+def info(clear_cache: bool) -> None:
     """Show the machine, the threads, the versions and the folders that penlight uses."""
     from .info import report
 
+    if clear_cache:
+        from ..compiler.cache import clear
+
+        click.echo(f"removed {clear()} entries of compiled code")
+        return
     for name, value in report().items():
         click.echo(f"{name:<12} {value}")
 

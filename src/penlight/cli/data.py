@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import click
 from PIL import Image, ImageOps
 
+from ..core.folders import cache_folder
 from ..vision import datasets
 from ..vision import transforms as T
 from ..vision.datasets import VisionDataset
-from .info import cache_folder
 
 FOLDER_SIZE = 64  # pixels of an image from a folder, after resizing
 

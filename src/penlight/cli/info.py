@@ -11,6 +11,8 @@ import numpy as np
 
 import penlight
 
+from ..compiler import cache as code
+from ..core.folders import cache_folder
 from ..core.threads import usable_cores
 
 PACKAGES = ("numpy", "ml_dtypes", "safetensors", "pillow", "tqdm", "click")
@@ -33,7 +35,6 @@ def report() -> dict[str, str]:
     config = np.show_config(mode="dicts")
     simd = config.get("SIMD Extensions", {})
     blas = config["Build Dependencies"]["blas"]
-    cache = cache_folder()
     return {
         "penlight": f"{penlight.__version__} (interface of PyTorch 2.13)",
         "python": f"{platform.python_version()} on {platform.system()} {platform.machine()}",
@@ -44,14 +45,24 @@ def report() -> dict[str, str]:
         "device": "cuda" if penlight.cuda.is_available() else "cpu",
         "blas": f"{blas['name']} {blas['version']}",
         "packages": ", ".join(f"{name} {installed(name)}" for name in PACKAGES),
-        "cache": f"{cache} ({folder_size(cache) / 2**20:.1f} MiB)",
+        "cache": cache_line(),
+        "code cache": code_cache(),
     }
 
 
-def cache_folder() -> Path:
-    """Where penlight keeps what it downloads: $XDG_CACHE_HOME/penlight or ~/.cache/penlight."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "penlight"
+def code_cache() -> str:
+    """How much compiled code is kept."""
+    entries, size = code.usage()
+    return f"{entries} entries ({size / 2**20:.1f} MiB)"
+
+
+def cache_line() -> str:
+    """The folder, and how much lies in it."""
+    try:
+        folder = cache_folder()
+    except RuntimeError:
+        return "none: no home folder"
+    return f"{folder} ({folder_size(folder) / 2**20:.1f} MiB)"
 
 
 def processor() -> str:
