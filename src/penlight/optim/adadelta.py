@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
-from .sweep import sweep
 
 
 class Adadelta(Optimizer):
@@ -25,6 +22,8 @@ class Adadelta(Optimizer):
 
     Source: https://arxiv.org/abs/1212.5701
     """
+
+    moments = ("square_avg", "acc_delta")
 
     def __init__(
         self,
@@ -56,26 +55,20 @@ class Adadelta(Optimizer):
         """t = 0, v = 0, u = 0."""
         return {"step": scalar(0), "square_avg": zeros_like(p), "acc_delta": zeros_like(p)}
 
-    def update(
-        self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
-        /,
-        lr: float,
-        rho: float,
-        eps: float,
-        **_: Any,
-    ) -> None:
+    def numbers(self, t: float, /, lr: float, rho: float, eps: float, **_: Any) -> dict[str, float]:
+        """γ, ρ, 1 - ρ and ε."""
+        return {"lr": lr, "rho": rho, "share": 1 - rho, "eps": eps}
+
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, v: Any, u: Any, *,
+        lr: float, rho: float, share: float, eps: float,
+    ) -> tuple:  # fmt: skip
         """The formula above."""
-
-        def formula(g: Any, p: Any, v: Any, u: Any) -> None:
-            v *= rho
-            v += (1 - rho) * g * g
-            delta = np.sqrt(u + eps) / np.sqrt(v + eps) * g
-            u *= rho
-            u += (1 - rho) * delta * delta
-            p -= lr * delta
-
-        state["step"].add_(1)
-        sweep(formula, g, p, state["square_avg"], state["acc_delta"])
+        v *= rho
+        v += share * g * g
+        delta = xp.sqrt(u + eps) / xp.sqrt(v + eps) * g
+        u *= rho
+        u += share * delta * delta
+        p -= lr * delta
+        return p, v, u

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import full_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
-from .sweep import sweep
 
 
 class Adagrad(Optimizer):
@@ -23,6 +20,8 @@ class Adagrad(Optimizer):
 
     Source: http://jmlr.org/papers/v12/duchi11a.html
     """
+
+    moments = ("sum",)
 
     def __init__(
         self,
@@ -71,26 +70,18 @@ class Adagrad(Optimizer):
             "sum": full_like(p, complex(first, first) if p.is_complex() else first),
         }
 
-    def update(
-        self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
-        /,
-        lr: float,
-        lr_decay: float,
-        eps: float,
-        **_: Any,
-    ) -> None:
+    def numbers(
+        self, t: float, /, lr: float, lr_decay: float, eps: float, **_: Any
+    ) -> dict[str, float]:
+        """`size` is the faded learning rate."""
+        return {"size": lr / (1 + (t - 1) * lr_decay), "eps": eps}
+
+    @staticmethod
+    def formula(xp: Any, g: Any, p: Any, s: Any, *, size: float, eps: float) -> tuple:
         """The formula above."""
-        t = state["step"].add_(1).item()
-        size = lr / (1 + (t - 1) * lr_decay)
-
-        def formula(g: Any, p: Any, s: Any) -> None:
-            s += g * g
-            p -= size * g / (np.sqrt(s) + eps)
-
-        sweep(formula, g, p, state["sum"])
+        s += g * g
+        p -= size * g / (xp.sqrt(s) + eps)
+        return p, s
 
     def share_memory(self) -> None:
         """Moves the sums to memory that other processes see."""

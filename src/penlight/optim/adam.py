@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check, one_number, zero_dim
 from .state import scalar
-from .sweep import sweep
 
 
 class Adam(Optimizer):
@@ -26,6 +23,8 @@ class Adam(Optimizer):
 
     Source: https://arxiv.org/abs/1412.6980
     """
+
+    moments = ("exp_avg", "exp_avg_sq", "max_exp_avg_sq if amsgrad")
 
     def __init__(
         self,
@@ -71,36 +70,38 @@ class Adam(Optimizer):
             state["max_exp_avg_sq"] = zeros_like(p)
         return state
 
-    def update(
-        self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
-        /,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        amsgrad: bool,
-        **_: Any,
-    ) -> None:
-        """The formula above, with both corrections in the numbers `size` and `spread`."""
+    def numbers(
+        self, t: float, /, lr: float, betas: tuple[float, float], eps: float, **_: Any
+    ) -> dict[str, float]:
+        """Both corrections are in `size` and `spread`."""
         beta1, beta2 = betas
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        t = state["step"].add_(1).item()
-        size, spread = lr / (1 - beta1**t), (1 - beta2**t) ** 0.5
+        return {
+            "share1": 1 - beta1,
+            "beta2": beta2,
+            "share2": 1 - beta2,
+            "size": lr / (1 - beta1**t),
+            "spread": (1 - beta2**t) ** 0.5,
+            "eps": eps,
+        }
 
-        def formula(g: Any, p: Any, m: Any, v: Any, largest: Any = None) -> None:
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * g * g
-            if largest is not None:
-                v = np.maximum(largest, v, out=largest)
-            root = np.sqrt(v)
-            root /= spread
-            root += eps
-            p -= size * m / root
-
-        sweep(formula, g, p, m, v, *([state["max_exp_avg_sq"]] if amsgrad else []))
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, m: Any, v: Any, largest: Any, *,
+        share1: float, beta2: float, share2: float, size: float, spread: float, eps: float,
+    ) -> tuple:  # fmt: skip
+        """The formula above."""
+        m += share1 * (g - m)
+        v *= beta2
+        v += share2 * g * g
+        if largest is None:
+            root = xp.sqrt(v)
+        else:
+            largest = xp.maximum(largest, v)
+            root = xp.sqrt(largest)
+        root /= spread
+        root += eps
+        p -= size * m / root
+        return p, m, v, largest
 
 
 class AdamW(Adam):

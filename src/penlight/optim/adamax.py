@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
-from .sweep import sweep
 
 
 class Adamax(Optimizer):
@@ -23,6 +20,8 @@ class Adamax(Optimizer):
 
     Source: https://arxiv.org/abs/1412.6980, section 7.1
     """
+
+    moments = ("exp_avg", "exp_inf")
 
     def __init__(
         self,
@@ -54,27 +53,20 @@ class Adamax(Optimizer):
         """t = 0, m = 0, u = 0."""
         return {"step": scalar(0), "exp_avg": zeros_like(p), "exp_inf": zeros_like(p)}
 
-    def update(
-        self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
-        /,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        **_: Any,
-    ) -> None:
-        """The formula above."""
+    def numbers(
+        self, t: float, /, lr: float, betas: tuple[float, float], eps: float, **_: Any
+    ) -> dict[str, float]:
+        """The correction is in `size`."""
         beta1, beta2 = betas
-        m, u = state["exp_avg"], state["exp_inf"]
-        t = state["step"].add_(1).item()
-        size = lr / (1 - beta1**t)
+        return {"share1": 1 - beta1, "beta2": beta2, "size": lr / (1 - beta1**t), "eps": eps}
 
-        def formula(g: Any, p: Any, m: Any, u: Any) -> None:
-            m += (1 - beta1) * (g - m)
-            u *= beta2
-            np.maximum(u, np.abs(g) + eps, out=u)
-            p -= size * m / u
-
-        sweep(formula, g, p, m, u)
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, m: Any, u: Any, *,
+        share1: float, beta2: float, size: float, eps: float,
+    ) -> tuple:  # fmt: skip
+        """The formula above."""
+        m += share1 * (g - m)
+        u = xp.maximum(beta2 * u, xp.abs(g) + eps)
+        p -= size * m / u
+        return p, m, u

@@ -9,8 +9,7 @@ from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
-from .state import scalar
-from .sweep import sweep
+from .state import keep, scalar
 
 
 class ASGD(Optimizer):
@@ -23,6 +22,7 @@ class ASGD(Optimizer):
     Source: https://doi.org/10.1137/0330046 (Polyak and Juditsky, 1992)
     """
 
+    moments = ("ax",)
     scalar_state = ("step", "eta", "mu")
 
     def __init__(
@@ -56,27 +56,37 @@ class ASGD(Optimizer):
         """t = 0, η = γ, μ = 1, a = 0."""
         return {"step": scalar(0), "eta": scalar(lr), "mu": scalar(1), "ax": zeros_like(p)}
 
-    def update(
+    def numbers(
         self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
+        t: float,
         /,
         lr: float,
         lambd: float,
         alpha: float,
         t0: float,
+        eta: Tensor,
+        mu: Tensor,
         **_: Any,
-    ) -> None:
+    ) -> dict[str, float]:
+        """1 - λ η, η and μ, kept since the step before; 0 for `averaging` while μ is 1."""
+        now, weight = eta._array.item(), mu._array.item()
+        keep(eta, lr / (1 + lambd * lr * t) ** alpha)
+        keep(mu, 1 / max(1, t - t0))
+        return {
+            "rest": 1 - lambd * now,
+            "eta": now,
+            "mu": weight,
+            "averaging": float(weight != 1),
+        }
+
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, a: Any, *, rest: float, eta: float, mu: float, averaging: float
+    ) -> tuple:
         """The formula above."""
-        a, eta, mu = state["ax"], state["eta"].item(), state["mu"].item()
-        t = state["step"].add_(1).item()
-
-        def formula(g: Any, p: Any, a: Any) -> None:
-            p *= 1 - lambd * eta
-            p -= eta * g
-            a[...] = p if mu == 1 else a + mu * (p - a)
-
-        sweep(formula, g, p, a)
-        state["eta"].fill_(lr / (1 + lambd * lr * t) ** alpha)
-        state["mu"].fill_(1 / max(1, t - t0))
+        p *= rest
+        p -= eta * g
+        average = p - a
+        average *= mu
+        average += a
+        return p, xp.where(averaging, average, p)

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
-from .state import scalar
-from .sweep import sweep
+from .state import keep, scalar
 
 
 class NAdam(Optimizer):
@@ -26,6 +23,7 @@ class NAdam(Optimizer):
     Source: https://openreview.net/forum?id=OM0jvwB8jIp57ZJjtNEZ
     """
 
+    moments = ("exp_avg", "exp_avg_sq")
     scalar_state = ("step", "mu_product")
 
     def __init__(
@@ -67,33 +65,44 @@ class NAdam(Optimizer):
             "exp_avg_sq": zeros_like(p),
         }
 
-    def update(
+    def numbers(
         self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
+        t: float,
         /,
         lr: float,
         betas: tuple[float, float],
         eps: float,
         momentum_decay: float,
+        mu_product: Tensor,
         **_: Any,
-    ) -> None:
-        """The formula above."""
+    ) -> dict[str, float]:
+        """The factors of g and m in γ m̂ are `of_g` and `of_m`."""
         beta1, beta2 = betas
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        t = state["step"].add_(1).item()
         mu = beta1 * (1 - 0.5 * 0.96 ** (t * momentum_decay))
         mu_next = beta1 * (1 - 0.5 * 0.96 ** ((t + 1) * momentum_decay))
-        product = state["mu_product"].mul_(mu).item()
-        of_g, of_m = lr * (1 - mu) / (1 - product), lr * mu_next / (1 - product * mu_next)
+        product = keep(mu_product, mu_product._array * mu)
+        return {
+            "share1": 1 - beta1,
+            "beta2": beta2,
+            "share2": 1 - beta2,
+            "correction2": 1 - beta2**t,
+            "of_g": lr * (1 - mu) / (1 - product),
+            "of_m": lr * mu_next / (1 - product * mu_next),
+            "eps": eps,
+        }
 
-        def formula(g: Any, p: Any, m: Any, v: Any) -> None:
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * g * g
-            root = np.sqrt(v / (1 - beta2**t)) + eps
-            p -= of_g * g / root
-            p -= of_m * m / root
-
-        sweep(formula, g, p, m, v)
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, m: Any, v: Any, *,
+        share1: float, beta2: float, share2: float, correction2: float,
+        of_g: float, of_m: float, eps: float,
+    ) -> tuple:  # fmt: skip
+        """The formula above."""
+        m += share1 * (g - m)
+        v *= beta2
+        v += share2 * g * g
+        root = xp.sqrt(v / correction2)
+        root += eps
+        p -= of_g * g / root
+        p -= of_m * m / root
+        return p, m, v

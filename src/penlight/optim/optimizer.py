@@ -1,8 +1,9 @@
 """The base of all optimizers: parameter groups, state, hooks, the loop of a step.
 
-An optimizer says two things about one parameter: the state it starts with (`first_state`) and how
-a gradient changes parameter and state (`update`). Loops over groups and parameters, `maximize`,
-weight decay, complex numbers, hooks and checkpoints live here.
+An optimizer says about one parameter: the state it starts with (`first_state`), the numbers of a
+step (`numbers`) and how a gradient changes parameter and moments (`formula`, see sweep.py). One
+whose step is not such a formula says it as a whole (`update`). Loops over groups and parameters,
+`maximize`, weight decay, complex numbers, hooks and checkpoints live here.
 """
 
 from __future__ import annotations
@@ -12,13 +13,15 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable
 from functools import wraps
 from itertools import chain
-from typing import Any
+from typing import Any, ClassVar
 
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..core.tensor import Tensor
 from ..nn.hooks import RemovableHandle, add_hook
 from . import state as states
 from .options import check_switches, plain
+from .pace import Pace
+from .sweep import Formula, apply
 
 Hooks = OrderedDict[int, Callable[..., Any]]
 _global_pre_hooks: Hooks = OrderedDict()
@@ -108,9 +111,12 @@ class Optimizer(_HookTables):
     See https://docs.pytorch.org/docs/stable/optim.html#base-class
     """
 
-    scalar_state: tuple[str, ...] = (
-        "step",
-    )  # kept as 0-d tensors; plain numbers in old checkpoints
+    # kept as 0-d tensors (plain numbers in old checkpoints), the count of steps first
+    scalar_state: ClassVar[tuple[str, ...]] = ("step",)
+    moments: ClassVar[tuple[str, ...]] = ()  # arrays in state: "name", or "name if option"
+    switches: ClassVar[tuple[str, ...]] = ()  # options that choose among formulas
+    at_first: ClassVar[tuple[str, ...]] = ()  # switches that are on in a parameter's first step
+    formula: ClassVar[Formula | None] = None
 
     def __init__(self, params: Iterable, defaults: dict[str, Any]) -> None:
         self._make_hook_tables()
@@ -133,14 +139,23 @@ class Optimizer(_HookTables):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "update" in cls.__dict__ and "formula" not in cls.__dict__:
+            cls.formula = None
         if "step" in cls.__dict__:
             cls.step = _with_hooks(cls.step)  # type: ignore[method-assign]
 
-    # ------------------------------------------------------------ the two formulas
+    # ------------------------------------------------------------ what an optimizer says
 
     def first_state(self, *args: Any, **options: Any) -> dict[str, Any]:
         """(p, g, /, options): what to remember about parameter p before its first gradient g."""
         return {}
+
+    def numbers(self, *args: Any, **options: Any) -> dict[str, float]:
+        """(t, /, options, scalars of the state after the count): the formula's numbers in step t.
+
+        Work of the host, done anew in every step; scalars of the state are moved on here.
+        """
+        raise NotImplementedError
 
     def update(self, *args: Any, **options: Any) -> None:
         """(p, g, state, /, options): changes p and its state in place, by the gradient g."""
@@ -160,23 +175,46 @@ class Optimizer(_HookTables):
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
-                options = {name: plain(v) for name, v in group.items() if name != "params"}
-                for p in group["params"]:
-                    if p.grad is not None:
-                        self._step_one(p, p.grad, options)
+                if self.formula is None:
+                    self._update_group(group)
+                else:
+                    self._step_group(group)
         return loss
 
-    def _step_one(self, p: Tensor, g: Tensor, options: dict[str, Any]) -> None:
-        state = self.state.get(p)
-        if not state:
-            state = self.first_state(p, g, **options)
-            if state:
-                self.state[p] = state
-        if options.get("maximize"):
-            g = -g
-        if options.get("weight_decay", 0) != 0:
-            g = self.decay(p, g, **options)
-        self.update(p, g, state, **options)
+    def _step_group(self, group: dict[str, Any]) -> None:
+        """The formula, for each parameter with a gradient."""
+        pace = Pace(self, group)
+        state: Any = {}
+        for p in group["params"]:
+            g = p.grad
+            if g is None:
+                continue
+            switches = pace.switches
+            if pace.remembers:
+                state = self.state.get(p)
+                if not state or state.get(pace.moments[0], state) is None:  # None: PyTorch's b₀
+                    state = self.state[p] = self.first_state(p, g, **pace.options)
+                    switches = switches | dict.fromkeys(self.at_first, True)
+            moments = [None if name is None else state[name] for name in pace.moments]
+            apply(pace, state, [g, p, *moments], switches)
+
+    def _update_group(self, group: dict[str, Any]) -> None:
+        """`update`, for each parameter with a gradient, uphill or pulled to zero if so wished."""
+        options = {name: plain(v) for name, v in group.items() if name != "params"}
+        for p in group["params"]:
+            g = p.grad
+            if g is None:
+                continue
+            state = self.state.get(p)
+            if not state:
+                state = self.first_state(p, g, **options)
+                if state:
+                    self.state[p] = state
+            if options.get("maximize"):
+                g = -g
+            if options.get("weight_decay", 0) != 0:
+                g = self.decay(p, g, **options)
+            self.update(p, g, state, **options)
 
     def decay(self, p: Tensor, g: Tensor, /, **options: Any) -> Tensor:
         """Pulls p towards zero: at once if decoupled, else through the gradient it returns."""

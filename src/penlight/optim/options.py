@@ -64,7 +64,7 @@ def check_switches(
 def plain(value: Any) -> Any:
     """A hyperparameter as a Python number, where it was given as a one-element tensor."""
     if isinstance(value, Tensor):
-        return value.item()
+        return value._array.item()
     return tuple(map(plain, value)) if isinstance(value, tuple) else value
 
 

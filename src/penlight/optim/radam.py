@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
-from .sweep import sweep
 
 
 class RAdam(Optimizer):
@@ -25,6 +22,8 @@ class RAdam(Optimizer):
 
     Source: https://arxiv.org/abs/1908.03265
     """
+
+    moments = ("exp_avg", "exp_avg_sq")
 
     def __init__(
         self,
@@ -58,33 +57,37 @@ class RAdam(Optimizer):
         """t = 0, m = 0, v = 0."""
         return {"step": scalar(0), "exp_avg": zeros_like(p), "exp_avg_sq": zeros_like(p)}
 
-    def update(
-        self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
-        /,
-        lr: float,
-        betas: tuple[float, float],
-        eps: float,
-        **_: Any,
-    ) -> None:
-        """The formula above."""
+    def numbers(
+        self, t: float, /, lr: float, betas: tuple[float, float], eps: float, **_: Any
+    ) -> dict[str, float]:
+        """`size` is the whole factor of m / (√v + ε), or of m while `rectified` is 0."""
         beta1, beta2 = betas
-        m, v = state["exp_avg"], state["exp_avg_sq"]
-        t = state["step"].add_(1).item()
         size = lr / (1 - beta1**t)
         longest = 2 / (1 - beta2) - 1
         length = longest - 2 * t * beta2**t / (1 - beta2**t)
-        rectify = length > 5
-        if rectify:
+        rectified = length > 5
+        if rectified:
             r = (length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length)
             size *= (r * (1 - beta2**t)) ** 0.5
+        return {
+            "share1": 1 - beta1,
+            "beta2": beta2,
+            "share2": 1 - beta2,
+            "size": size,
+            "rectified": float(rectified),
+            "eps": eps,
+        }
 
-        def formula(g: Any, p: Any, m: Any, v: Any) -> None:
-            m += (1 - beta1) * (g - m)
-            v *= beta2
-            v += (1 - beta2) * g * g
-            p -= size * m / (np.sqrt(v) + eps) if rectify else size * m
-
-        sweep(formula, g, p, m, v)
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, m: Any, v: Any, *,
+        share1: float, beta2: float, share2: float, size: float, rectified: float, eps: float,
+    ) -> tuple:  # fmt: skip
+        """The formula above."""
+        m += share1 * (g - m)
+        v *= beta2
+        v += share2 * g * g
+        root = xp.sqrt(v)
+        root += eps
+        p -= size * m / xp.where(rectified, root, 1)
+        return p, m, v

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
-from .sweep import sweep
 
 
 class RMSprop(Optimizer):
@@ -25,6 +22,8 @@ class RMSprop(Optimizer):
     Sources: https://www.cs.toronto.edu/~tijmen/csc321/slides/lecture_slides_lec6.pdf,
     centered: https://arxiv.org/abs/1308.0850
     """
+
+    moments = ("square_avg", "grad_avg if centered", "momentum_buffer if momentum")
 
     def __init__(
         self,
@@ -66,35 +65,25 @@ class RMSprop(Optimizer):
             state["grad_avg"] = zeros_like(p)
         return state
 
-    def update(
-        self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
-        /,
-        lr: float,
-        alpha: float,
-        eps: float,
-        momentum: float,
-        centered: bool,
-        **_: Any,
-    ) -> None:
+    def numbers(
+        self, t: float, /, lr: float, alpha: float, eps: float, momentum: float, **_: Any
+    ) -> dict[str, float]:
+        """γ, α, 1 - α, ε and μ."""
+        return {"lr": lr, "alpha": alpha, "share": 1 - alpha, "eps": eps, "momentum": momentum}
+
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, v: Any, a: Any, b: Any, *,
+        lr: float, alpha: float, share: float, eps: float, momentum: float,
+    ) -> tuple:  # fmt: skip
         """The formula above."""
-
-        def formula(g: Any, p: Any, v: Any, *rest: Any) -> None:
-            v *= alpha
-            v += (1 - alpha) * g * g
-            if centered:
-                a = rest[0]
-                a += (1 - alpha) * (g - a)
-                v = v - a * a
-            r = g / (np.sqrt(v) + eps)
-            if momentum > 0:
-                b = rest[-1]
-                b *= momentum
-                r = np.add(b, r, out=b)
-            p -= lr * r
-
-        state["step"].add_(1)
-        used = ["square_avg"] + ["grad_avg"] * centered + ["momentum_buffer"] * (momentum > 0)
-        sweep(formula, g, p, *[state[name] for name in used])
+        v *= alpha
+        v += share * g * g
+        if a is not None:
+            a += share * (g - a)
+        r = g / (xp.sqrt(v if a is None else v - a * a) + eps)
+        if b is not None:
+            b *= momentum
+            b += r
+        p -= lr * (r if b is None else b)
+        return p, v, a, b

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import numpy as np
-
 from ..core.tensor import Tensor
 from ..ops.creation import full_like, zeros_like
 from .optimizer import Optimizer
 from .options import check
 from .state import scalar
-from .sweep import sweep
 
 
 class Rprop(Optimizer):
@@ -23,6 +20,8 @@ class Rprop(Optimizer):
 
     Source: http://citeseerx.ist.psu.edu/viewdoc/summary?doi=10.1.1.21.1417
     """
+
+    moments = ("prev", "step_size")
 
     def __init__(
         self,
@@ -55,26 +54,29 @@ class Rprop(Optimizer):
         first = complex(lr, lr) if p.is_complex() else lr
         return {"step": scalar(0), "prev": zeros_like(p), "step_size": full_like(g, first)}
 
-    def update(
+    def numbers(
         self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
+        t: float,
         /,
         etas: tuple[float, float],
         step_sizes: tuple[float, float],
         **_: Any,
-    ) -> None:
+    ) -> dict[str, float]:
+        """η₋, η₊ and the bounds of h."""
+        return {
+            "shrink": etas[0], "grow": etas[1], "least": step_sizes[0], "most": step_sizes[1]
+        }  # fmt: skip
+
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, before: Any, h: Any, *,
+        shrink: float, grow: float, least: float, most: float,
+    ) -> tuple:  # fmt: skip
         """The formula above."""
-        shrink, grow = etas
-
-        def formula(g: Any, p: Any, before: Any, h: Any) -> None:
-            agreement = g * before
-            turned = agreement < 0
-            h *= np.where(turned, shrink, np.where(agreement > 0, grow, 1)).astype(h.dtype)
-            np.clip(h, *step_sizes, out=h)
-            before[...] = np.where(turned, 0, g)
-            p -= h * np.sign(before)
-
-        state["step"].add_(1)
-        sweep(formula, g, p, state["prev"], state["step_size"])
+        agreement = g * before
+        turned = agreement < 0
+        h = xp.where(turned, shrink * h, xp.where(agreement > 0, grow * h, h))
+        h = xp.minimum(xp.maximum(h, least), most)
+        g = xp.where(turned, 0, g)
+        p -= h * xp.sign(g)
+        return p, g, h

@@ -9,7 +9,6 @@ from ..core.tensor import Tensor
 from ..ops.creation import zeros_like
 from .optimizer import Optimizer
 from .options import check
-from .sweep import sweep
 
 
 class SGD(Optimizer):
@@ -27,6 +26,11 @@ class SGD(Optimizer):
 
     Source: http://www.cs.toronto.edu/%7Ehinton/absps/momentum.pdf
     """
+
+    moments = ("momentum_buffer if momentum",)
+    switches = ("nesterov",)
+    at_first = ("first",)
+    scalar_state = ()
 
     def __init__(
         self,
@@ -59,37 +63,25 @@ class SGD(Optimizer):
         super().__init__(params, defaults)
 
     def first_state(self, p: Tensor, g: Tensor, /, momentum: float, **_: Any) -> dict[str, Any]:
-        """No momentum buffer until the first gradient becomes it."""
-        return {"momentum_buffer": None} if momentum != 0 else {}
+        """b = 0, so that the first b is the first gradient."""
+        return {"momentum_buffer": zeros_like(g)} if momentum != 0 else {}
 
-    def update(
-        self,
-        p: Tensor,
-        g: Tensor,
-        state: dict[str, Any],
-        /,
-        lr: float,
-        momentum: float,
-        dampening: float,
-        nesterov: bool,
-        **_: Any,
-    ) -> None:
+    def numbers(
+        self, t: float, /, lr: float, momentum: float, dampening: float, **_: Any
+    ) -> dict[str, float]:
+        """γ, μ and 1 - τ."""
+        return {"lr": lr, "momentum": momentum, "share": 1 - dampening}
+
+    @staticmethod
+    def formula(
+        xp: Any, g: Any, p: Any, b: Any, *,
+        lr: float, momentum: float, share: float, nesterov: bool, first: bool = False,
+    ) -> tuple:  # fmt: skip
         """The formula above."""
-
-        def descend(g: Any, p: Any) -> None:
-            p -= lr * g
-
-        def roll(g: Any, p: Any, b: Any) -> None:
-            b *= keep
-            b += take * g
-            p -= lr * (g + momentum * b if nesterov else b)
-
-        if momentum == 0:
-            sweep(descend, g, p)
-            return
-        keep, take = momentum, 1 - dampening
-        b = state.get("momentum_buffer")
         if b is None:
-            b = state["momentum_buffer"] = zeros_like(g)
-            take = 1
-        sweep(roll, g, p, b)
+            p -= lr * g
+            return p, b
+        b *= momentum
+        b += g if first else share * g
+        p -= lr * (g + momentum * b if nesterov else b)
+        return p, b

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from ..core.dtype import float32, float64, get_default_dtype
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, written
 from ..ops.creation import tensor
 
 
@@ -87,6 +87,26 @@ def scalar(value: float) -> Tensor:
     tensor(0.)
     """
     return tensor(float(value), dtype=float64 if get_default_dtype() is float64 else float32)
+
+
+def keep(held: Tensor, value: float) -> float:
+    """Puts a number into a 0-d tensor, and returns it as it was rounded there.
+
+    This and `advance` are work between steps, done on memory, which no capture records.
+    """
+    held._array[...] = value
+    written(held)
+    return held._array.item()
+
+
+def advance(count: Tensor) -> float:
+    """One step more: the new count.
+
+    >>> t = scalar(2)
+    >>> advance(t), t
+    (3.0, tensor(3.))
+    """
+    return keep(count, count._array.item() + 1)
 
 
 def numbers_to_tensors(state: dict[str, Any], names: Iterable[str]) -> None:
