@@ -12,13 +12,24 @@ import importlib
 import json
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 from .flops import flops_of
 from .machine import details
 from .rounds import LIBRARIES, Column, columns, measure
-from .tables import fill_pages, markdown, product_table, speed_cells, speed_head, speed_table
+from .tables import (
+    duration,
+    fill_pages,
+    markdown,
+    product_table,
+    speed_cells,
+    speed_head,
+    speed_table,
+)
 from .workloads import WORKLOADS, Workload
+
+NOISY = 1.5  # the slowest round so many times the fastest: something else was running
 
 
 def flops(workload: Workload, wanted: list[Column]) -> float:
@@ -61,13 +72,23 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         row = measure(workload, wanted, asked.rounds, asked.threads, starts=not asked.quick)
         results[name] = {"flops": flops(workload, wanted), **row}
         print("| " + " | ".join(speed_cells(name, results[name], jax)) + " |", flush=True)
-        for column, figures in row["columns"].items():
-            if "error" in figures:
-                print(f"  {name}, {column}: {figures['error']}", file=sys.stderr)
+        for remark in remarks(row):
+            print(f"  {name}, {remark}", file=sys.stderr)
         if asked.json:
             with open(asked.json, "w", encoding="utf-8") as file:
                 json.dump(report, file, indent=1, ensure_ascii=False)
     return results
+
+
+def remarks(row: dict[str, Any]) -> Iterator[str]:
+    """What the figures do not say: why there is none, and where the machine was busy."""
+    for column, figures in row["columns"].items():
+        if "error" in figures:
+            yield f"{column}: {figures['error']}"
+            continue
+        low, high = min(figures["rounds"]), max(figures["rounds"])
+        if high > NOISY * low:
+            yield f"{column}: rounds from {duration(low)} to {duration(high)}"
 
 
 def main() -> None:

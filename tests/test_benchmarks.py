@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from benchmarks import rounds, tables, worker
+from benchmarks.__main__ import remarks
 from benchmarks.flops import flops_of
 from benchmarks.steps import step_of
 from benchmarks.workloads import WORKLOADS, Training
@@ -81,6 +82,34 @@ def test_no_compiler_is_a_reason(monkeypatch):
     task = WORKLOADS["tutorial inference, batch 1"].make(torch)
     with pytest.raises(Exception, match=r"needs a C\+\+ compiler"):
         step_of(task, torch, "compiled")
+
+
+def test_penlight_compiles_the_whole_step_and_torch_the_model(monkeypatch):
+    given = []
+    monkeypatch.setattr(penlight, "compile", lambda f: given.append(f) or f, raising=False)
+    task = WORKLOADS["tutorial step, batch 1"].make(penlight)
+    step = step_of(task, penlight, "compiled")
+    assert given == [step]
+    task = WORKLOADS["tutorial inference, batch 1"].make(penlight)
+    step_of(task, penlight, "compiled")()
+    assert given[1:] == [task.model]
+
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "compile", lambda f: given.append(f) or f)
+    task = WORKLOADS["tutorial step, batch 1"].make(torch)
+    step_of(task, torch, "compiled")()
+    assert given[2:] == [task.model]
+
+
+def test_remarks_name_what_failed_and_what_was_disturbed():
+    row = {"columns": {
+        "penlight eager": {"rounds": [1e-3, 1.2e-3]},
+        "PyTorch eager": {"rounds": [1e-3, 1.6e-3]},
+        "PyTorch compiled": {"error": "no compiler here"},
+    }}  # fmt: skip
+    assert list(remarks(row)) == [
+        "PyTorch eager: rounds from 1.00 ms to 1.60 ms", "PyTorch compiled: no compiler here",
+    ]  # fmt: skip
 
 
 def test_peers_are_optional(monkeypatch):
