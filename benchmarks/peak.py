@@ -26,7 +26,7 @@ def measured_peak(threads: int) -> float | None:
     """
     if importlib.util.find_spec("llvmlite") is None:
         return None
-    kernel, lanes = _kernel()
+    kernel, lanes, _ = _kernel()
     work = 2.0 * CHAINS * lanes * ROUNDS * threads
     now = work / min(_seconds(kernel, threads) for _ in range(5))
     _best[threads] = max(now, _best.get(threads, 0.0))
@@ -53,8 +53,8 @@ def _seconds(kernel: Any, threads: int) -> float:
 
 
 @cache
-def _kernel() -> tuple[Any, int]:
-    """(a function of the number of rounds, the lanes of a vector)."""
+def _kernel() -> tuple[Any, int, Any]:
+    """(a function of the number of rounds, the lanes of a vector, the owner of the code)."""
     import llvmlite.binding as llvm
 
     llvm.initialize_native_target()
@@ -71,8 +71,7 @@ def _kernel() -> tuple[Any, int]:
     engine = llvm.create_mcjit_compiler(module, machine)
     engine.finalize_object()
     kernel = ctypes.CFUNCTYPE(ctypes.c_float, ctypes.c_int64)(engine.get_function_address("peak"))
-    kernel.engine = engine  # owns the code
-    return kernel, lanes
+    return kernel, lanes, engine
 
 
 def _ir(lanes: int) -> str:

@@ -27,11 +27,9 @@ def step_of(task: Training | Inference | Plain, T: Any, mode: str) -> Step:
     compiled, whole = mode == "compiled", T.__name__ == "penlight"
     if compiled and not whole:
         _want_a_compiler()
-    training = isinstance(task, Training)
-    model = T.compile(task.model) if compiled and not (whole and training) else task.model
-    if not training:
-        return _inference(T, model, task)
-    step = _training(model, task)
+    if isinstance(task, Inference):
+        return _inference(T, T.compile(task.model) if compiled else task.model, task)
+    step = _training(T.compile(task.model) if compiled and not whole else task.model, task)
     return T.compile(step) if compiled and whole else step
 
 

@@ -16,7 +16,7 @@ Row = dict[str, Any]  # what `rounds.measure` says about a workload, with "flops
 OURS, THEIRS = ("penlight eager", "penlight compiled"), ("PyTorch eager", "PyTorch compiled")
 PAIRS = ((OURS[0], THEIRS[0]), (OURS[1], THEIRS[0]), (OURS[1], THEIRS[1]))
 
-WORDS = {
+WORDS: dict[str, dict[str, Any]] = {
     "en": {
         "penlight eager": "penlight", "penlight compiled": "compiled",
         "PyTorch eager": "PyTorch", "PyTorch compiled": "compiled", "JAX compiled": "JAX",
