@@ -28,13 +28,35 @@ class Step:
     "store"   args: (value,), attr: the operand's position
     "const"   attr: the number
     "index"   attr: the axis; the position along it, an i64
-    "reduce"  args: (value,), attr: "sum", "max", "min", ...: over the kernel's inner axes
+    "reduce"  args: (value,), attr: "sum", "prod", "max", "min", "any", "all", "argmax", "argmin":
+              over all of the kernel's inner axes
+    "load_at", "store_at", "add_at"  at indices that were computed: see `At`
     """
 
     op: str
     args: tuple[int, ...]
     kind: str
     attr: Any = None
+
+
+@dataclass(frozen=True)
+class At:
+    """Where "load_at" (args: the indices), "store_at" and "add_at" (args: value, *indices) go.
+
+    The element is that of `operand` where the kernel stands, moved by each index (an i64) times its
+    stride. An index i of an axis of n elements must lie in 0 <= i < n, or in -n <= i < n where
+    indices `wrap`. One that does not is written to the operand `error` as (1, index, n, axis) if
+    nothing is there yet; then "load_at" reads index 0 and nothing is stored.
+
+    Stores happen in the order of the inner axes. Points of different outer position must not meet.
+    """
+
+    operand: int
+    extents: tuple[int, ...]
+    strides: tuple[int, ...]
+    error: int
+    axes: tuple[int, ...] = (0,)
+    wrap: bool = False
 
 
 class Spec(Protocol):

@@ -1,253 +1,131 @@
-"""The loops of a product: strips of vectors, cut into tiles that stay in registers.
-
-A tile is `rows` x `vectors` accumulators. For each k it reads its vectors of `right`, one element
-of `left` per row, and does one fma per accumulator. Tiles are numbered strip by strip; a thread
-takes a run of them, so shares differ by at most one tile.
-"""
+"""A square of 16 by 16 points, for bodies whose operands are contiguous along different axes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from ..emit import Emitter, Index
-from ..types import size_of
-from .frame import Bound, Frame
-from .pack import edge_masks, pack, transposed
+from ..spec import Step
+from .memory import shuffled
+from .plan import TILE, Axis, turned_operands
+from .points import Evaluator, Point
+from .steps import repeated
 
 
-@dataclass(frozen=True)
-class Schedule:
-    """How a frame is computed. None of it changes a bit of the result.
+class Tile:
+    """The points [first, first + 16) along the lanes' axis x [top, top + 16) across it."""
 
-    `rows`, `vectors`  the tile, and the smaller tile that the rest of an axis is covered with
-    `pack`             strips of `right` are copied first (see `pack`); "": read where they lie
-    `depth`            so many k at a time; sums wait in memory meanwhile (0: all at once)
-    `block`            how many rows' sums wait (0: sums go from registers to the epilogue)
-    `turned`           the epilogue's vectors lie along the rows
+    def __init__(self, at: Evaluator, along: Axis, across: Axis, first: Index, top: Index):
+        self.at, self.e = at, at.e
+        self.along, self.across, self.first, self.top = along, across, first, top
+        self.turned = turned_operands(along, across, tuple(at.body))
+        self.squares: dict[int, Any] = {}
+
+    def emit(self, point: Point, values: dict[int, Any]) -> None:
+        """Turns what is read, evaluates row by row, turns what is written."""
+        e = self.e
+        for step in self._moves("load"):
+            self._turn_in(point, step.attr)
+        mask = self._mask(self.along, self.first)
+        rows = e.least(e.sub(self.across.extent, self.top), TILE)
+        with e.loop(0, rows, name="t") as t:
+            here = point.moved(e, self.across, e.add(self.top, t))
+            here = here.spread(e, self.along, self.first, TILE, mask)
+            self._row(here, dict(values), e.mul(t, TILE))
+        for step in self._moves("store"):
+            self._turn_out(point, step.attr)
+
+    def _moves(self, op: str) -> list[Step]:
+        steps = {s.attr: s for s in self.at.body if s.op == op and s.attr in self.turned}
+        return list(steps.values())
+
+    def _mask(self, axis: Axis, start: Index) -> Any:
+        """The lanes inside the axis; None where all are."""
+        if axis.extent % TILE == 0:
+            return None
+        return self.e.first_lanes(self.e.sub(axis.extent, start), TILE)
+
+    def _row(self, here: Point, values: dict[int, Any], place: Index) -> None:
+        e = self.e
+        for n, step in enumerate(self.at.body):
+            if step.op == "load" and step.attr in self.turned:
+                values[n] = e.load(self._square(step.attr, "load"), place, step.kind, TILE)
+            elif step.op == "store" and step.attr in self.turned:
+                square = self._square(step.attr, "store")
+                e.store(repeated(e, values[step.args[0]], TILE), square, place, step.kind)
+            elif step.op == "store":
+                self.at.write(here, values, [n])
+            elif n not in values:
+                self.at.evaluate(here, values, [n])
+
+    def _square(self, operand: int, op: str) -> Any:
+        """Memory for 16 rows of 16 elements."""
+        key = (operand, op)
+        if key not in self.squares:
+            kind = self.at.operands[operand].kind
+            self.squares[key] = self.e.scratch(kind, TILE * TILE, "square")
+        return self.squares[key]
+
+    def _lines(self, point: Point) -> list[Point]:
+        """For each position along the lanes' axis, the point with the lanes across it."""
+        e = self.e
+        inside = self._mask(self.along, self.first)
+        lanes = self._mask(self.across, self.top)
+        found = []
+        for n in range(TILE):
+            line = point.moved(e, self.along, e.add(self.first, n))
+            mask = lanes
+            if inside is not None:
+                here = e.splat(e.builder.extract_element(inside, e.value(n)), TILE)
+                mask = here if lanes is None else e.builder.and_(here, lanes)
+            found.append(line.spread(e, self.across, self.top, TILE, mask))
+        return found
+
+    def _turn_in(self, point: Point, operand: int) -> None:
+        rows = transposed(self.e, [self.at.load(p, operand) for p in self._lines(point)])
+        square, kind = self._square(operand, "load"), self.at.operands[operand].kind
+        for n, row in enumerate(rows):
+            self.e.store(row, square, n * TILE, kind)
+
+    def _turn_out(self, point: Point, operand: int) -> None:
+        square, kind = self._square(operand, "store"), self.at.operands[operand].kind
+        rows = [self.e.load(square, n * TILE, kind, TILE) for n in range(TILE)]
+        for line, row in zip(self._lines(point), transposed(self.e, rows)):
+            self.at.store(line, operand, row)
+
+
+def transposed(e: Emitter, rows: list[Any]) -> list[Any]:
+    """The columns of a square of 16 vectors of 16 lanes, in four rounds of two-vector shuffles.
+
+    The first two turn the 4 x 4 blocks within the quarters of the vectors, the others turn the
+    square of quarters: shuffles that x86 has, most of them without an index vector.
     """
 
-    flipped: bool
-    rows: tuple[int, int]
-    vectors: tuple[int, int]
-    pack: str = ""
-    depth: int = 0
-    block: int = 0
-    turned: bool = False
+    def pairs(some: list[Any], distance: int) -> list[tuple[Any, Any]]:
+        return [(some[n], some[n + distance]) for n in range(16) if not n & distance]
+
+    singles = [shuffled(e, a, b, pick) for a, b in pairs(rows, 1) for pick in SINGLES]
+    doubles = [shuffled(e, a, b, pick) for a, b in pairs(singles, 2) for pick in DOUBLES]
+    columns: list[Any] = [None] * 16
+    for n in range(4):
+        a, b, c, d = doubles[n::4]
+        for quarter, half in enumerate(QUARTERS):
+            left, right = shuffled(e, a, b, half), shuffled(e, c, d, half)
+            columns[4 * quarter + n] = shuffled(e, left, right, QUARTERS[0])
+            columns[4 * quarter + n + 8] = shuffled(e, left, right, QUARTERS[1])
+    return columns
 
 
-@dataclass(frozen=True)
-class Runs:
-    """An axis cut into `many` pieces of `large` and `few` of `small`; the last may stick out."""
-
-    large: int
-    small: int
-    many: Index
-    few: Index
-
-    @classmethod
-    def cut(cls, e: Emitter, extent: Index, large: int, small: int) -> Runs:
-        """Covers `extent`."""
-        many = e.div(extent, large)
-        rest = e.sub(extent, e.mul(many, large))
-        return cls(large, small, many, e.div(e.add(rest, small - 1), small) if small else 0)
-
-    def start(self, e: Emitter, piece: Index) -> Index:
-        """Where a piece begins."""
-        if isinstance(self.few, int) and self.few == 0:
-            return e.mul(piece, self.large)
-        among = e.least(piece, self.many)
-        return e.add(e.mul(among, self.large), e.mul(e.sub(piece, among), self.small))
-
-    def kinds(self, e: Emitter) -> list[tuple[int, Index, Index]]:
-        """(size, first piece, piece after the last) of both kinds that occur."""
-        found = [(self.large, 0, self.many), (self.small, self.many, e.add(self.many, self.few))]
-        return [
-            (size, start, stop)
-            for size, start, stop in found
-            if not (isinstance(start, int) and isinstance(stop, int) and start == stop)
-        ]
+def _within(*lanes: int) -> list[int]:
+    """A choice among the 4 + 4 lanes of a quarter of two vectors, in each quarter."""
+    return [lane % 4 + 4 * q + 16 * (lane // 4) for q in range(4) for lane in lanes]
 
 
-class Tiles:
-    """Writes the code of one frame."""
-
-    def __init__(self, e: Emitter, frame: Frame, schedule: Schedule):
-        self.e, self.frame, self.s = e, frame, schedule
-        self.lanes = e.host.lanes(size_of(frame.kind))
-        self.rows = Runs.cut(e, frame.rows, *schedule.rows)
-        self.strips = Runs.cut(e, frame.cols, *(v * self.lanes for v in schedule.vectors))
-        self.sums = self.panel = None
-        width = self.strips.large
-        if schedule.block:
-            block = -(-schedule.block // self.lanes) * self.lanes
-            self.sums = e.scratch(frame.kind, block * width, "sums")
-        if schedule.pack:
-            depth = -(-schedule.depth // self.lanes) * self.lanes
-            self.panel = e.scratch(frame.kind, depth * width, "panel")
-
-    def write(self) -> None:
-        """Every strip of this thread's share."""
-        e, frame = self.e, self.frame
-        tiles, strips = (
-            e.add(self.rows.many, self.rows.few),
-            e.add(self.strips.many, self.strips.few),
-        )
-        total = e.mul(tiles, strips)
-        for n in frame.batch:
-            total = e.mul(total, n)
-        start, stop = e.share(total)
-        with e.loop(
-            e.div(start, tiles), e.div(e.add(stop, e.sub(tiles, 1)), tiles), name="strip"
-        ) as q:
-            first = e.mul(q, tiles)
-            run = (most(e, e.sub(start, first), 0), e.least(e.sub(stop, first), tiles))
-            bound = frame.at(e, e.unravel(e.div(q, strips), frame.batch))
-            p = e.rem(q, strips)
-            kinds = self.strips.kinds(e)
-            for width, begin, end in kinds:
-                inside = e.builder.and_(
-                    e.builder.icmp_signed(">=", e.value(p), e.value(begin)),
-                    e.builder.icmp_signed("<", e.value(p), e.value(end)),
-                )
-                with e.guard(inside, "strip"):
-                    self.strip(bound, self.strips.start(e, p), width, run)
-
-    def strip(self, bound: Bound, col: Index, width: int, run: tuple[Index, Index]) -> None:
-        """Tiles run[0] to run[1] of the strip that begins at `col`."""
-        e, s, depth = self.e, self.s, self.frame.depth
-        masks = self.masks(col, width)
-        if not s.block:
-            if s.pack:
-                self.fill(bound, (0, depth), col, width)
-            self.tiles(bound, col, width, masks, run, (0, depth), None)
-            return
-        with e.loop(run[0], run[1], max(s.block // s.rows[0], 1), name="block") as begin:
-            end = e.least(e.add(begin, max(s.block // s.rows[0], 1)), run[1])
-            top, bottom = self.rows.start(e, begin), self.bottom(end)
-            with e.loop(0, e.mul(e.sub(bottom, top), width), self.lanes, name="zero") as i:
-                zero = e.constant(0.0, self.frame.kind, self.lanes)
-                e.store(zero, self.sums, i, self.frame.kind)
-            with e.loop(0, depth, s.depth or depth, name="depth") as k:
-                ks = (k, e.least(e.add(k, s.depth or depth), depth))
-                if s.pack:
-                    self.fill(bound, ks, col, width)
-                self.tiles(bound, col, width, masks, (begin, end), ks, top)
-            (self.flush_turned if s.turned else self.flush)(bound, col, width, top, bottom)
-
-    def masks(self, col: Index, width: int) -> list[Any]:
-        """The lanes of a strip's vectors that exist; None: all of them."""
-        n, lanes = width // self.lanes, self.lanes
-        if width == self.strips.large:
-            return [None] * n
-        if isinstance(self.frame.cols, int):
-            rest = self.frame.cols - self.strips.many * self.strips.large
-            return edge_masks(self.e, rest, width, lanes)
-        return edge_masks(self.e, self.e.sub(self.frame.cols, col), width, lanes)
-
-    def bottom(self, end: Index) -> Index:
-        """The row after those of the tiles before `end`."""
-        return self.e.least(self.rows.start(self.e, end), self.frame.rows)
-
-    def fill(self, bound: Bound, ks: tuple[Index, Index], col: Index, width: int) -> None:
-        """Copies a strip's part to the panel."""
-        pack(
-            self.e, self.s.pack, self.frame.right, bound.right, self.panel, ks, col,
-            self.frame.cols, width,
-        )  # fmt: skip
-
-    def tiles(
-        self, bound: Bound, col: Index, width: int, masks: list[Any],
-        run: tuple[Index, Index], ks: tuple[Index, Index], top: Index | None,
-    ) -> None:  # fmt: skip
-        """The tiles of a run for k in `ks`; `top`: the row where the waiting sums begin."""
-        e = self.e
-        for rows, first, after in self.rows.kinds(e):
-            with e.loop(most(e, run[0], first), e.least(run[1], after), name="tile") as t:
-                self.tile(bound, self.rows.start(e, t), rows, col, width, masks, ks, top)
-
-    def tile(
-        self, bound: Bound, row: Index, rows: int, col: Index, width: int, masks: list[Any],
-        ks: tuple[Index, Index], top: Index | None,
-    ) -> None:  # fmt: skip
-        """One tile: the sums over `ks`, kept in registers."""
-        e, kind, left = self.e, self.frame.kind, self.frame.left
-        vectors = width // self.lanes
-        grid = [(i, j) for i in range(rows) for j in range(vectors)]
-
-        def waiting(i: int, j: int) -> Index:
-            return e.dot((e.add(e.sub(row, top), i), j * self.lanes), (width, 1))
-
-        zero = e.constant(0.0, kind, self.lanes)
-        sums = {
-            (i, j): e.variable(
-                zero if top is None else e.load(self.sums, waiting(i, j), kind, self.lanes),
-                f"sum.{i}.{j}",
-            )
-            for i, j in grid
-        }
-        lines = [e.address(bound.left, e.mul(e.add(row, i), left.rows), kind) for i in range(rows)]
-        with e.loop(*ks, name="k") as k:
-            right = self.vectors(bound, k, ks[0], col, width, masks)
-            for i in range(rows):
-                one = e.splat(e.load(lines[i], e.mul(k, left.cols), kind), self.lanes)
-                for j in range(vectors):
-                    sums[i, j].set(e.fma(one, right[j], sums[i, j].get()))
-        for i, j in grid:
-            if top is None:
-                bound.finish(
-                    e, sums[i, j].get(), e.add(row, i), e.add(col, j * self.lanes), self.lanes,
-                    masks[j], "cols",
-                )  # fmt: skip
-            else:
-                e.store(sums[i, j].get(), self.sums, waiting(i, j), kind)
-
-    def vectors(
-        self, bound: Bound, k: Index, first: Index, col: Index, width: int, masks: list[Any]
-    ) -> list[Any]:
-        """What `right` holds at depth k."""
-        e, kind = self.e, self.frame.kind
-        starts = range(0, width, self.lanes)
-        if self.panel is not None:
-            at = e.mul(e.sub(k, first), width)
-            return [e.load(self.panel, e.add(at, s), kind, self.lanes) for s in starts]
-        at = e.dot((k, col), (self.frame.right.rows, 1))
-        return [
-            e.load(bound.right, e.add(at, s), kind, self.lanes, mask)
-            for s, mask in zip(starts, masks, strict=True)
-        ]
-
-    def flush(self, bound: Bound, col: Index, width: int, top: Index, bottom: Index) -> None:
-        """The epilogue for the waiting sums, row by row."""
-        e, lanes = self.e, self.lanes
-        with e.loop(top, bottom, name="row") as row, e.loop(0, width, lanes, name="vector") as c:
-            at = e.add(e.mul(e.sub(row, top), width), c)
-            value = e.load(self.sums, at, self.frame.kind, lanes)
-            mask = e.first_lanes(e.sub(e.sub(self.frame.cols, col), c), lanes)
-            bound.finish(e, value, row, e.add(col, c), lanes, mask, "cols")
-
-    def flush_turned(self, bound: Bound, col: Index, width: int, top: Index, bottom: Index) -> None:
-        """The epilogue for the waiting sums, with vectors along the rows."""
-        e, lanes = self.e, self.lanes
-        with (
-            e.loop(top, bottom, lanes, name="row") as row,
-            e.loop(0, width, lanes, name="col") as c,
-        ):
-            at = e.add(e.mul(e.sub(row, top), width), c)
-            read = [
-                e.load(self.sums, e.add(at, i * width), self.frame.kind, lanes)
-                for i in range(lanes)
-            ]
-            mask = e.first_lanes(e.sub(bottom, row), lanes)
-            for i, value in enumerate(transposed(e, read)):
-                place = e.add(e.add(col, c), i)
-                with e.guard(e.builder.icmp_signed("<", place, e.value(self.frame.cols))):
-                    bound.finish(e, value, row, place, lanes, mask, "rows")
+def _whole(*quarters: int) -> list[int]:
+    """A choice among the 4 + 4 quarters of two vectors."""
+    return [4 * q + k for q in quarters for k in range(4)]
 
 
-def most(e: Emitter, a: Index, b: Index) -> Index:
-    """max(a, b)."""
-    if isinstance(a, int) and isinstance(b, int):
-        return max(a, b)
-    a, b = e.value(a), e.value(b)
-    return e.builder.select(e.builder.icmp_signed(">", a, b), a, b)
+SINGLES = (_within(0, 4, 1, 5), _within(2, 6, 3, 7))
+DOUBLES = (_within(0, 1, 4, 5), _within(2, 3, 6, 7))
+QUARTERS = (_whole(0, 2, 4, 6), _whole(1, 3, 5, 7))
