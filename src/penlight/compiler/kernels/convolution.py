@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import product as cartesian
 from math import gcd, prod
 from typing import Any
@@ -95,12 +95,24 @@ def input_sizes(conv: Convolution) -> list[Sizes]:
             _blocked(
                 conv.kind,
                 dict(
-                    images=conv.images, groups=conv.groups, rows=rows, depth=depth, taps=counts,
-                    size=conv.places, places=places, step=(1, 1, 1), base=bases, tap_step=moves,
+                    images=conv.images,
+                    groups=conv.groups,
+                    rows=rows,
+                    depth=depth,
+                    taps=counts,
+                    size=conv.places,
+                    places=places,
+                    step=(1, 1, 1),
+                    base=bases,
+                    tap_step=moves,
                     w_base=sum(f * s for f, s in zip(firsts, strides)),
-                    w_group=rows * depth * prod(taps), w_row=prod(taps), w_depth=rows * prod(taps),
+                    w_group=rows * depth * prod(taps),
+                    w_row=prod(taps),
+                    w_depth=rows * prod(taps),
                     w_taps=tuple(n * s for n, s in zip(steps, strides)),
-                    out_size=conv.size, out_step=conv.stride, out_base=phase,
+                    out_size=conv.size,
+                    out_step=conv.stride,
+                    out_base=phase,
                 ),
             )  # fmt: skip
         )
@@ -198,20 +210,23 @@ def sweep(
     kind: str, sizes: Sizes, epilogue: tuple[Step, ...] = (), extras: tuple[Operand, ...] = ()
 ) -> Sweep:
     """The kernel that is specialised on its sizes."""
-    dense, unit = _dense(sizes), sizes.step[2] == 1
     return Sweep(
-        kind, unit, dense, tile_of(sizes, kind), _threads(sizes), sizes, epilogue, extras
+        kind, *_form(sizes), tile_of(sizes, kind), _threads(sizes), sizes, epilogue, extras
     )
 
 
 def generic_sweep(kind: str, sizes: Sizes) -> Sweep:
     """The kernel that reads sizes like these from memory."""
     tile = (8, 2) if host().registers == 32 else (4, 2)
-    return Sweep(kind, sizes.step[2] == 1, _dense(sizes), tile, _MOST_THREADS)
+    return Sweep(kind, *_form(sizes), tile, _MOST_THREADS)
 
 
-def _dense(sizes: Sizes) -> bool:
-    return sizes.out_step == (1, 1, 1) and sizes.places == sizes.out_size
+def _form(sizes: Sizes) -> tuple[bool, bool, bool]:
+    """`unit`, `dense` and `linear` of a sweep."""
+    taps = sizes.taps
+    dense = sizes.out_step == (1, 1, 1) and sizes.places == sizes.out_size
+    in_order = sizes.w_taps == (taps[1] * taps[2], taps[2], 1)
+    return sizes.step[2] == 1, dense, in_order and sizes.w_depth == prod(taps)
 
 
 def _threads(sizes: Sizes) -> int:

@@ -94,6 +94,7 @@ class Sweep:
 
     `unit`      places that are neighbours along the width are neighbours in x
     `dense`     places are all of y's plane, in order
+    `linear`    the weights of a result lie one behind the other, channel by channel
     `tile`      channels by vectors that are summed at a time
     `sizes`     None: read from memory
     `epilogue`  steps; value 0 is the sum; it stores to operand 2. (): the sum is stored
@@ -104,6 +105,7 @@ class Sweep:
     kind: str
     unit: bool
     dense: bool
+    linear: bool
     tile: tuple[int, int]
     threads: int
     sizes: Sizes | None = None
@@ -213,8 +215,8 @@ class _Writer:
             for t in range(prod(taps)):
                 yield t, tuple(e.unravel(t, taps))
             return
-        with e.loop(0, self.taps, name="tap") as t:
-            yield t, tuple(e.unravel(t, taps))
+        with e.loop(0, taps[0]) as d, e.loop(0, taps[1]) as h, e.loop(0, taps[2]) as w:
+            yield e.dot((d, h, w), (e.mul(taps[1], taps[2]), taps[2], 1)), (d, h, w)
 
     def pack_line(self, block: Block, plane: Index, lead: list, tap: Index, to: Index) -> None:
         """One row of places under one tap: `block_cols` elements from panel[to] on."""

@@ -52,7 +52,6 @@ class Tiles:
         self.w, self.y = e.pointer(W), e.pointer(Y)
         s = sizes
         self.taps = e.mul(e.mul(s.taps[0], s.taps[1]), s.taps[2])
-        self.plane = e.mul(e.mul(s.places[0], s.places[1]), s.places[2])
         self.y_plane = e.mul(e.mul(s.out_size[0], s.out_size[1]), s.out_size[2])
 
     def write(self, block: Block, first: Index, depth: Index, begin: Index, end: Index) -> None:
@@ -127,19 +126,32 @@ class Tiles:
             for c in channels
         ]
         panel = e.address(self.panel, e.mul(v, self.lanes), kind)
-        with e.loop(0, depth, name="sum") as c:
-            line, column = e.mul(e.mul(c, self.taps), s.pitch), e.mul(c, s.w_depth)
+        for line, column in self.terms(depth):
+            at = e.mul(line, s.pitch)
+            vectors = [
+                e.load(panel, e.add(at, i * self.lanes), kind, self.lanes)
+                for i in range(len(sums[0]))
+            ]
+            for weight, totals in zip(weights, sums):
+                repeated = e.splat(e.load(weight, column, kind), self.lanes)
+                for vector, total in zip(vectors, totals):
+                    total.set(e.fma(repeated, vector, total.get()))
+
+    def terms(self, depth: Index) -> Iterator[tuple[Index, Index]]:
+        """(row of the panel, position in w) of every (channel, tap), ascending."""
+        e, s = self.e, self.s
+        if self.spec.linear:
+            with e.loop(0, e.mul(depth, self.taps), name="term") as k:
+                yield k, k
+            return
+        with e.loop(0, depth, name="channel") as c:
+            line, column = e.mul(c, self.taps), e.mul(c, s.w_depth)
+            if s.w_taps == (e.mul(s.taps[1], s.taps[2]), s.taps[2], 1):
+                with e.loop(0, self.taps, name="tap") as t:
+                    yield e.add(line, t), e.add(column, t)
+                return
             for t, tap in self.each_tap():
-                at = e.add(line, e.mul(t, s.pitch))
-                vectors = [
-                    e.load(panel, e.add(at, i * self.lanes), kind, self.lanes)
-                    for i in range(len(sums[0]))
-                ]
-                for weight, totals in zip(weights, sums):
-                    one = e.load(weight, e.dot(tap, s.w_taps, column), kind)
-                    repeated = e.splat(one, self.lanes)
-                    for vector, total in zip(vectors, totals):
-                        total.set(e.fma(repeated, vector, total.get()))
+                yield e.add(line, t), e.dot(tap, s.w_taps, column)
 
     # ------------------------------------------------------------ results
 
@@ -147,10 +159,9 @@ class Tiles:
         """Of a vector of places: its image, its first place in the plane, which lanes exist."""
         e, s, lanes = self.e, self.s, self.lanes
         pixel = e.mul(v, lanes)
-        if same(s.block_images, 1):
-            image, inside, total = block.image, pixel, e.mul(block.rows, block.cols)
-        else:
-            nth, inside, total = e.div(pixel, s.slot), e.rem(pixel, s.slot), self.plane
+        image, inside, total = block.image, pixel, e.mul(block.rows, block.cols)
+        if not same(s.block_images, 1):
+            nth, inside = e.div(pixel, s.slot), e.rem(pixel, s.slot)
             image = e.add(block.image, nth)
             if not isinstance(block.images, int):  # a tile may reach behind the block
                 exists = e.builder.icmp_signed("<", e.value(nth), e.value(block.images))
