@@ -1,6 +1,7 @@
 """Optimizers against PyTorch's: paths, state, checkpoints both ways, groups, hooks, errors."""
 
 import copy
+import dis
 import pickle
 import warnings
 
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 import penlight
+from penlight.optim.pace import Pace
+from penlight.optim.sweep import sweep
 
 CASES = [
     ("SGD", {}),
@@ -328,3 +331,169 @@ def test_subclass_of_the_users_own():
     optimizer.step()
     assert counted == [1]
     np.testing.assert_allclose(p.detach().numpy(), before / 2)
+
+
+def test_a_subclass_may_replace_the_formula_by_an_update():
+    class Signed(penlight.optim.SGD):
+        def update(self, p, g, state, /, lr, **_):
+            p.sub_(lr * g.sign())
+
+    (p,) = parameters(penlight, [(2,)])
+    before = p.detach().numpy().copy()
+    p.grad = penlight.from_numpy(np.array([3.0, -4.0]))
+    Signed([p], lr=0.5, maximize=True).step()
+    np.testing.assert_allclose(p.detach().numpy(), before + np.array([0.5, -0.5]))
+
+
+def test_an_empty_momentum_buffer_is_begun():
+    ends = []
+    for T in (penlight, torch):
+        params = parameters(T, [(3,)])
+        optimizer = T.optim.SGD(params, momentum=0.9, dampening=0.5)
+        optimizer.load_state_dict(
+            {**optimizer.state_dict(), "state": {0: {"momentum_buffer": None}}}
+        )
+        run(T, "SGD", {}, params=params, optimizer=optimizer)
+        ends.append(params)
+    close(*ends)
+
+
+# ---------------------------------------------------------------- steps as formulas
+
+FORMULAS = [case for case in CASES if case[0] != "Adafactor"] + [
+    ("Adam", {"weight_decay": 0.1, "maximize": True}),
+    ("RMSprop", {"momentum": 0.9, "weight_decay": 0.1}),
+    ("ASGD", {}),
+]
+
+
+class Number:
+    """A scalar that meets arrays only: it has no arithmetic of its own."""
+
+    def __init__(self, name, value):
+        self.name, self.value = name, value
+
+
+class Symbol(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array that writes down what is done with it, and is never written to itself."""
+
+    def __init__(self, name, value, tape):
+        self.name, self.value, self.tape = name, value, tape
+
+    def __array__(self, *_, **__):
+        raise TypeError("a symbol became an array")
+
+    def __bool__(self):
+        raise TypeError("a branch on values")
+
+    def __setitem__(self, *_):
+        raise TypeError("a symbol was written to")
+
+    def record(self, function, args):
+        name = f"#{len(self.tape)}"
+        self.tape.append((function.__name__, *[getattr(arg, "name", arg) for arg in args]))
+        return Symbol(name, function(*[getattr(arg, "value", arg) for arg in args]), self.tape)
+
+    def __array_ufunc__(self, ufunc, method, *args, out=None):
+        assert method == "__call__"
+        return self.record(ufunc, args)
+
+    def __array_function__(self, function, types, args, kwargs):
+        assert not kwargs
+        return self.record(function, args)
+
+
+def traced(formula, arrays, numbers, switches):
+    """The formula's program, and its results, with symbols in place of arrays."""
+    tape = []
+    symbols = [a if a is None else Symbol(f"a{i}", a, tape) for i, a in enumerate(arrays)]
+    named = {name: Number(name, value) for name, value in numbers.items()}
+    results = formula(np, *symbols, **named, **switches)
+    program = (*tape, [None if r is None else r.name for r in results])
+    return program, [None if r is None else r.value for r in results]
+
+
+def copies(tensors):
+    return [None if t is None else t.detach().numpy().copy() for t in tensors]
+
+
+@pytest.fixture
+def applied(monkeypatch):
+    """What went through the seam, and the arrays before and after."""
+    calls = []
+
+    def record(pace, state, tensors, switches):
+        before, numbers = copies(tensors), pace.numbers(state)
+        sweep(pace.formula, tensors, numbers | switches)
+        calls.append((pace, state, tensors, switches, numbers, before, copies(tensors)))
+
+    monkeypatch.setattr(penlight.optim.optimizer, "apply", record)
+    return calls
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("name", "options"), FORMULAS)
+def test_a_formula_is_one_program_of_symbols_and_of_memory(applied, name, options, dtype):
+    run(penlight, name, options, steps=8, params=parameters(penlight, [(3, 4)], dtype))
+    programs = []
+    for pace, _, _, switches, numbers, before, after in applied:
+        program, results = traced(pace.formula, before, numbers, switches)
+        programs.append(program)
+        np.testing.assert_array_equal(before[0], after[0])  # the gradient is only read
+        for found, wanted in zip(results, after[1:], strict=True):
+            if wanted is not None:
+                assert found.dtype == dtype
+                np.testing.assert_array_equal(found, wanted)
+    assert len(programs) == 8
+    assert all(program == programs[1] for program in programs[2:])
+
+
+@pytest.mark.parametrize(("name", "options"), FORMULAS)
+def test_a_formula_holds_nothing_and_repeats_itself(applied, name, options):
+    _, optimizer = run(penlight, name, options, steps=2)
+    loads = {instruction.opname for instruction in dis.get_instructions(optimizer.formula)}
+    assert not loads & {"LOAD_GLOBAL", "LOAD_DEREF", "LOAD_NAME"}
+    for pace, _, _, switches, numbers, before, after in applied:
+        again = [None if a is None else a.copy() for a in before]
+        found = pace.formula(np, *again, **numbers, **switches)
+        for result, wanted in zip(found, after[1:], strict=True):
+            np.testing.assert_array_equal(result, wanted)
+
+
+@pytest.mark.parametrize(("name", "options"), FORMULAS)
+def test_a_captured_step_goes_on_with_numbers_of_its_time(applied, name, options):
+    """Replayed: formula and memory of step 3, with gradients, counts and learning rates of then."""
+    wanted, plain = run(penlight, name, options, steps=3)
+    params, optimizer = run(penlight, name, options, steps=3)
+    captured = applied[-len(params) :]
+    paces = {id(pace): pace for pace, *_ in captured}.values()
+    for step in range(4, 9):
+        for group in (*plain.param_groups, *optimizer.param_groups):
+            group["lr"] *= 0.7
+        run(penlight, name, options, steps=1, optimizer=plain, params=wanted, first=step)
+        grads = [p.grad for p in wanted]
+        for pace in paces:
+            pace.begin()
+        for (pace, state, (_, *memory), switches, *_), g in zip(captured, grads, strict=True):
+            assert pace.switches == switches
+            sweep(pace.formula, [g, *memory], pace.numbers(state) | switches)
+    for p, q in zip(params, wanted, strict=True):
+        np.testing.assert_array_equal(p.detach().numpy(), q.detach().numpy())
+    for mine, its in zip(optimizer.state.values(), plain.state.values(), strict=True):
+        assert {n: v.tolist() for n, v in mine.items()} == {n: v.tolist() for n, v in its.items()}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("amsgrad", True), ("maximize", True), ("weight_decay", 0.1)]
+)
+def test_another_switch_is_another_program(option, value):
+    _, optimizer = run(penlight, "Adam", {"amsgrad": False})
+    (group,) = optimizer.param_groups
+    pace = Pace(optimizer, group)
+    before = pace.formula, pace.switches, pace.moments
+    group["lr"] = 0.5
+    pace.begin()
+    assert (pace.formula, pace.switches, pace.moments) == before
+    group[option] = value
+    pace.begin()
+    assert (pace.formula, pace.switches, pace.moments) != before
