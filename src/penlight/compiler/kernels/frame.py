@@ -14,9 +14,9 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..emit import I1, I32, I64, PTR, TYPES, Emitter, Index, mangled
+from ..emit import Emitter, Index
 from ..spec import Step
-from ..types import size_of
+from .memory import load_lanes, store_lanes
 from .steps import emit_steps
 
 
@@ -92,69 +92,9 @@ class Bound:
             return pointer, e.dot((row, col), (walk.rows, walk.cols)), stride
 
         def load(position: int, kind: str) -> Any:
-            pointer, index, stride = place(position)
-            if lanes == 1 or same(stride, 0):
-                return e.load(pointer, index, kind)
-            if same(stride, 1):
-                return e.load(pointer, index, kind, lanes, mask)
-            return gather(e, pointer, index, stride, kind, lanes, mask)
+            return load_lanes(e, *place(position), kind, lanes, mask)
 
         def store(position: int, kind: str, found: Any) -> None:
-            pointer, index, stride = place(position)
-            if lanes == 1 or same(stride, 1):
-                e.store(found, pointer, index, kind, mask)
-            else:
-                scatter(e, found, pointer, index, stride, kind, mask)
+            store_lanes(e, found, *place(position), kind, mask)
 
         emit_steps(e, self.frame.epilogue, {0: value}, load, store, lanes)
-
-
-def same(index: Index, number: int) -> bool:
-    """Whether an index is known to be `number`."""
-    return isinstance(index, int) and index == number
-
-
-def gather(
-    e: Emitter, pointer: Any, index: Index, stride: Index, kind: str, lanes: int, mask: Any
-) -> Any:
-    """`lanes` elements that lie `stride` apart."""
-    held = "u8" if kind == "bool" else kind
-    at = places(e, pointer, index, stride, held, lanes)
-    of = ir.VectorType(TYPES[held], lanes)
-    mask = all_lanes(lanes) if mask is None else mask
-    load = e.intrinsic(
-        f"llvm.masked.gather.{mangled(of)}.v{lanes}p0", of, at.type, I32, mask.type, of
-    )
-    found = e.builder.call(load, [at, I32(size_of(kind)), mask, ir.Constant(of, None)])
-    return e.builder.icmp_unsigned("!=", found, ir.Constant(of, None)) if kind == "bool" else found
-
-
-def scatter(
-    e: Emitter, value: Any, pointer: Any, index: Index, stride: Index, kind: str, mask: Any
-) -> None:
-    """Stores a vector's elements `stride` apart."""
-    held, lanes = "u8" if kind == "bool" else kind, value.type.count
-    if kind == "bool":
-        value = e.builder.zext(value, ir.VectorType(TYPES[held], lanes))
-    at = places(e, pointer, index, stride, held, lanes)
-    mask = all_lanes(lanes) if mask is None else mask
-    store = e.intrinsic(
-        f"llvm.masked.scatter.{mangled(value.type)}.v{lanes}p0",
-        ir.VoidType(), value.type, at.type, I32, mask.type,
-    )  # fmt: skip
-    e.builder.call(store, [value, at, I32(size_of(kind)), mask])
-
-
-def places(e: Emitter, pointer: Any, index: Index, stride: Index, kind: str, lanes: int) -> Any:
-    """A vector of the addresses of elements index, index + stride, ..."""
-    b = e.builder
-    bytes_apart = e.splat(e.value(e.mul(stride, size_of(kind))), lanes)
-    numbers = ir.Constant(ir.VectorType(I64, lanes), [I64(i) for i in range(lanes)])
-    first = b.ptrtoint(e.address(pointer, index, kind), I64)
-    steps = b.add(e.splat(first, lanes), b.mul(numbers, bytes_apart))
-    return b.inttoptr(steps, ir.VectorType(PTR, lanes))
-
-
-def all_lanes(lanes: int) -> ir.Value:
-    """The mask that lets every lane pass."""
-    return ir.Constant(ir.VectorType(I1, lanes), [I1(1)] * lanes)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from llvmlite import ir
-
-from ..emit import I32, Emitter, Index
+from ..emit import Emitter, Index
 from .frame import Walk
+from .memory import shuffled
 
 
 def pack(
@@ -89,9 +88,3 @@ def transposed(e: Emitter, vectors: list[Any]) -> list[Any]:
             found[i], found[i + half] = shuffled(e, a, b, low), shuffled(e, a, b, high)
         half //= 2
     return found
-
-
-def shuffled(e: Emitter, a: Any, b: Any, lanes: list[int]) -> Any:
-    """The lanes of a followed by those of b, picked by number."""
-    mask = ir.Constant(ir.VectorType(I32, len(lanes)), [I32(i) for i in lanes])
-    return e.builder.shuffle_vector(a, b, mask)

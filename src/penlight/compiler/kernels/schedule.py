@@ -36,11 +36,13 @@ class Schedule:
 
 
 PANEL = 96 * 1024  # bytes of a copied strip: with the sums that wait, a fraction of L2
-BLOCK = 192  # rows whose sums wait
+BLOCKS = (64, 384)  # rows whose sums wait: where a panel holds all of a strip, and where not
 LATENCY = 7  # cycles that a step along k takes at least
 MOVED = {"": 0.0, "rows": 0.15, "turn": 0.4, "any": 2.0}  # per element copied to a panel
 TURNED = 0.4  # per sum whose vectors are turned
-FAR = 20  # per step along k and strip, where neither L2 nor the TLB hold the matrix
+PACKING = 20_000  # for the code that copies
+FAR = 6  # per step along k and strip, where neither L2 nor the TLB hold the matrix
+FAR_ROW = 0.25  # per step along k and row of a tile, where that is so of the other matrix
 NEAR = 1 << 20  # bytes that they do hold
 WIDE = 1 << 23  # bytes from which on a matrix is copied strip by strip
 VARIANT = 0.015  # what another tile's code is worth
@@ -59,15 +61,19 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
     rows, depth, vectors = frame.rows, frame.depth, -(-frame.cols // lanes)
     pack, turned = how_to_pack(frame), wants_turn(frame)
     fixed = depth * frame.cols * MOVED[pack] + rows * frame.cols * TURNED * turned
-    far = FAR if frame.cols * depth * size_of(frame.kind) > NEAR and not pack else 0
+    fixed += PACKING * bool(pack)
+    size = size_of(frame.kind)
+    far = FAR * (frame.cols * depth * size > NEAR)
+    far_row = FAR_ROW * (rows * depth * size > NEAR)
     for v in range(1, min(6, vectors) + 1):
         piece = panel_depth(frame, v * lanes) if pack else 0
         apart = turned or 0 < piece < depth or len(frame.epilogue) > LONG_EPILOGUE
-        block = BLOCK if apart or scattered(frame) else 0
+        block = BLOCKS[0 < piece < depth] if apart or scattered(frame) else 0
         strips = -(-vectors // v)
         for r in range(1, min((host.registers - v - 1) // v, rows) + 1):
             kinds = (1 + (rows % r > 0)) * (1 + (vectors % v > 0))
-            step = cycles(rows, r, vectors, v) * (1 + VARIANT * (kinds - 1)) + strips * far
+            step = cycles(rows, r, vectors, v) * (1 + VARIANT * (kinds - 1))
+            step += strips * (far + far_row * rows)
             yield (
                 prod(frame.batch) * (depth * step + fixed),
                 Schedule(flipped, (r, rows % r), (v, vectors % v), pack, piece, block, turned),

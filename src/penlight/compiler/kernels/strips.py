@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from llvmlite import ir
+
 from ..emit import Emitter, Index
 from ..types import size_of
 from .frame import Bound, Frame
@@ -103,18 +105,30 @@ class Strips:
                 self.fill(bound, (0, depth), col, width)
             self.tiles(bound, col, width, masks, run, (0, depth), None)
             return
-        with e.loop(run[0], run[1], max(s.block // s.rows[0], 1), name="block") as begin:
-            end = e.least(e.add(begin, max(s.block // s.rows[0], 1)), run[1])
+        tiles = max(s.block // s.rows[0], 1)
+        with e.loop(run[0], run[1], tiles, name="block") as begin:
+            end = e.least(e.add(begin, tiles), run[1])
             top, bottom = self.rows.start(e, begin), self.bottom(end)
-            with e.loop(0, e.mul(e.sub(bottom, top), width), self.lanes, name="zero") as i:
-                zero = e.constant(0.0, self.frame.kind, self.lanes)
-                e.store(zero, self.sums, i, self.frame.kind)
+            self.clear(e.mul(e.sub(bottom, top), width))
             with e.loop(0, depth, s.depth or depth, name="depth") as k:
                 ks = (k, e.least(e.add(k, s.depth or depth), depth))
                 if s.pack:
-                    self.fill(bound, ks, col, width)
+                    with e.guard(self.stale(begin, run[0]), "fill"):
+                        self.fill(bound, ks, col, width)
                 self.tiles(bound, col, width, masks, (begin, end), ks, top)
             (self.flush_turned if s.turned else self.flush)(bound, col, width, top, bottom)
+
+    def clear(self, count: Index) -> None:
+        """The first `count` waiting sums are zero."""
+        e, kind = self.e, self.frame.kind
+        with e.loop(0, count, self.lanes, name="zero") as i:
+            e.store(e.constant(0.0, kind, self.lanes), self.sums, i, kind)
+
+    def stale(self, begin: Index, first: Index) -> ir.Value:
+        """Whether the panel has to be filled: always, unless it holds the whole strip already."""
+        e, b = self.e, self.e.builder
+        partial = b.icmp_signed(">", e.value(self.frame.depth), e.value(self.s.depth))
+        return b.or_(partial, b.icmp_signed("==", begin, e.value(first)))
 
     def masks(self, col: Index, width: int) -> list[Any]:
         """The lanes of a strip's vectors that exist; None: all of them."""
