@@ -358,6 +358,15 @@ def test_an_empty_momentum_buffer_is_begun():
     close(*ends)
 
 
+@pytest.mark.parametrize("name", ["SGD", "AdamW"])
+def test_a_learning_rate_from_numpy_is_a_number(name):
+    ends = [
+        run(penlight, name, {"lr": lr}, params=parameters(penlight, [(5,)], np.float32))[0]
+        for lr in (0.1, np.float64(0.1))
+    ]
+    np.testing.assert_array_equal(*(p.detach().numpy() for (p,) in ends))
+
+
 # ---------------------------------------------------------------- steps as formulas
 
 FORMULAS = [case for case in CASES if case[0] != "Adafactor"] + [

@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from ..autograd.grad_mode import enable_grad, no_grad
 from ..core.tensor import Tensor
+from ..core.watch import postpone, refuse, tracers, unwatched
 from ..nn.hooks import RemovableHandle, add_hook
 from . import state as states
 from .options import check_switches, plain
@@ -183,7 +184,7 @@ class Optimizer(_HookTables):
 
     def _step_group(self, group: dict[str, Any]) -> None:
         """The formula, for each parameter with a gradient."""
-        pace = Pace(self, group)
+        pace = unwatched(Pace, self, group) if tracers else Pace(self, group)
         state: Any = {}
         for p in group["params"]:
             g = p.grad
@@ -193,6 +194,8 @@ class Optimizer(_HookTables):
             if pace.remembers:
                 state = self.state.get(p)
                 if not state or state.get(pace.moments[0], state) is None:  # None: PyTorch's b₀
+                    if tracers:
+                        postpone()
                     state = self.state[p] = self.first_state(p, g, **pace.options)
                     switches = switches | dict.fromkeys(self.at_first, True)
             moments = [None if name is None else state[name] for name in pace.moments]
@@ -200,6 +203,7 @@ class Optimizer(_HookTables):
 
     def _update_group(self, group: dict[str, Any]) -> None:
         """`update`, for each parameter with a gradient, uphill or pulled to zero if so wished."""
+        refuse(f"{type(self).__name__} has a step of its own")
         options = {name: plain(v) for name, v in group.items() if name != "params"}
         for p in group["params"]:
             g = p.grad

@@ -68,11 +68,12 @@ class Pace:
         found = self._known.get(t)
         if found is None:
             others = {name: state[name] for name in counted[1:]}
-            found = self.optimizer.numbers(t, **self.options, **others)
+            made = self.optimizer.numbers(t, **self.options, **others)
             decay = self.options.get("weight_decay", 0)
             if decay != 0:
                 decoupled = self.options.get("decoupled_weight_decay")
-                found["pull"] = 1 - self.options["lr"] * decay if decoupled else decay
+                made["pull"] = 1 - self.options["lr"] * decay if decoupled else decay
+            found = {name: float(number) for name, number in made.items()}  # no NumPy scalars
             if not others:
                 self._known[t] = found
         return found

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..core.tensor import Tensor, written
+from ..core.watch import note_step, tracers, unwatched
 from ..ops.quiet import quiet
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ def apply(
 
     The only place where an optimizer's formula meets memory.
     """
-    sweep(pace.formula, tensors, pace.numbers(state) | switches)
+    numbers = unwatched(pace.numbers, state) if tracers else pace.numbers(state)
+    sweep(pace.formula, tensors, numbers | switches)
+    if tracers:
+        note_step(pace, state, tensors, numbers, switches)
+    for tensor in tensors[1:]:
+        if tensor is not None:
+            written(tensor)
 
 
 @cache
@@ -95,9 +102,6 @@ def sweep(formula: Formula, tensors: list[Tensor | None], named: dict[str, Any])
         for into, row in zip(arrays[1:], rows[1:], strict=True):
             if into is not None and not into.flags.c_contiguous:
                 into[...] = row.view(into.dtype).reshape(into.shape)
-    for tensor in tensors[1:]:
-        if tensor is not None:
-            written(tensor)
 
 
 def _as_it_is(array: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from weakref import ref
 
 from ...core.tensor import Tensor
+from ...core.watch import host_work, refuse, tracers
 from ..optimizer import Optimizer
 from ..options import zero_dim
 
@@ -61,6 +62,20 @@ def checked(optimizer: Any) -> Optimizer:
     return optimizer
 
 
+def _recordable(step: Any) -> Any:
+    """A schedule's `step` as work that a replay of a recorded call does again."""
+
+    @wraps(step)
+    def run(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if not tracers:
+            return step(self, *args, **kwargs)
+        if any(isinstance(a, Tensor) for a in (*args, *kwargs.values())):
+            refuse("a schedule reads the value of a tensor")
+        return host_work(lambda: step(self, *args, **kwargs))
+
+    return run
+
+
 class LRScheduler:
     """Base class. `get_lr` says the rates of the coming epoch; `step` goes there.
 
@@ -86,6 +101,11 @@ class LRScheduler:
         _note_steps(optimizer)
         self._initial_step()
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "step" in cls.__dict__:
+            cls.step = _recordable(cls.step)  # type: ignore[method-assign]
+
     def _initial_step(self) -> None:
         self._step_count = 0
         self._is_initial = True
@@ -102,6 +122,7 @@ class LRScheduler:
         """The rates of the epoch `last_epoch`, one for each group."""
         raise NotImplementedError
 
+    @_recordable
     def step(self, epoch: int | None = None) -> None:
         """Goes to the next epoch (or, deprecated, to `epoch`) and sets the rates."""
         if self._step_count == 1:
