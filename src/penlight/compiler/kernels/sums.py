@@ -1,0 +1,195 @@
+"""Sums of run-time sizes and strides: the inner loop of a generalised ufunc (m,n)->().
+
+The order of arithmetic is that of `reductions`. Chunks of 8192 elements are counted up like digits:
+sixteen partials per level, a level's result goes on to the next one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from llvmlite import ir
+
+from ..emit import I64, Emitter, Index
+from ..scalars import TABLE
+from ..types import size_of
+from .memory import shuffled
+from .pointwise import at_byte, loop_numbers
+from .reductions import CHUNK, COMBINE, PARTIALS, neutral
+
+LEVELS = 3  # 8192³ elements
+
+
+@dataclass(frozen=True)
+class SumLoop:
+    """out[i] = the sum (or product) over m x n elements; sizes and strides are NumPy's, in bytes.
+
+    args: x, out; dimensions: outer, m, n; strides: of x and out along outer, of x along m and n.
+    """
+
+    name: str
+    kind: str
+
+    def emit(self, e: Emitter) -> None:
+        """Neighbouring results in vectors; else neighbouring elements; else through a buffer."""
+        Sums(e, self.name, self.kind).write()
+
+
+class Sums:
+    """What the ways to add up share."""
+
+    def __init__(self, e: Emitter, name: str, kind: str):
+        self.e, self.kind, self.size = e, kind, size_of(kind)
+        self.combine = lambda a, b: TABLE[COMBINE[name]].code(e, kind, a, b)
+        self.start = float(neutral(name, kind))
+        self.x, self.out = e.pointer(0), e.pointer(1)
+        self.outer, self.m, self.n, self.sx, self.so, self.sm, self.sn = loop_numbers(e, 3, 4)
+
+    def write(self) -> None:
+        """The whole loop."""
+        e, b = self.e, self.e.builder
+        lanes = e.host.lanes(self.size)
+        one = I64(self.size)
+        columns = b.and_(
+            b.icmp_signed("==", self.m, I64(1)),
+            b.and_(b.icmp_signed("==", self.sx, one), b.icmp_signed(">", self.outer, I64(1))),
+        )
+        wide = b.select(columns, self.outer, I64(0))
+        with e.loop(0, wide, lanes, "column") as i:
+            self._column(i, lanes)
+        with e.loop(wide, self.outer, 1, "row") as i:
+            self._row(i)
+
+    # ------------------------------------------------------------ many results at once
+
+    def _column(self, i: Index, lanes: int) -> None:
+        """Results i, i + 1, ...: lane by lane one result."""
+        e = self.e
+        mask = e.first_lanes(e.sub(self.outer, i), lanes)
+        x = at_byte(e, self.x, e.mul(i, self.size))
+
+        def element(k: Index) -> ir.Value:
+            return e.load(at_byte(e, x, e.mul(k, self.sn)), 0, self.kind, lanes, mask)
+
+        def chunk(first: Index, last: Index) -> ir.Value:
+            parts = [e.variable(self._none(lanes)) for _ in range(PARTIALS)]
+            whole = e.sub(last, e.rem(e.sub(last, first), PARTIALS))
+            with e.loop(first, whole, PARTIALS, "k") as k:
+                for j, part in enumerate(parts):
+                    part.set(self.combine(part.get(), element(e.add(k, j))))
+            for j, part in enumerate(parts[:-1]):
+                with e.guard(e.builder.icmp_signed("<", e.add(whole, j), last)):
+                    part.set(self.combine(part.get(), element(e.add(whole, j))))
+            return self._tree([p.get() for p in parts])
+
+        small = e.builder.icmp_signed("<=", self.n, I64(CHUNK))
+        total = e.variable(self._none(lanes))
+        with e.guard(small):
+            total.set(chunk(0, self.n))
+        with e.guard(e.builder.not_(small)):
+            total.set(self._levels(chunk, self.n, lanes))
+        found = total.get()
+        with e.loop(0, e.least(e.sub(self.outer, i), lanes), 1, "lane") as k:
+            at = at_byte(e, self.out, e.mul(e.add(i, k), self.so))
+            e.store(e.builder.extract_element(found, k), at, 0, self.kind)
+
+    # ------------------------------------------------------------ one result after the other
+
+    def _row(self, i: Index) -> None:
+        e, b = self.e, self.e.builder
+        x = at_byte(e, self.x, e.mul(i, self.sx))
+        count = e.mul(self.m, self.n)
+        straight = b.and_(
+            b.icmp_signed("==", self.sn, I64(self.size)), b.icmp_signed("==", self.m, I64(1))
+        )
+        with e.guard(b.icmp_signed("<=", count, I64(CHUNK))):
+            near = e.variable(x)
+            with e.guard(b.not_(straight)):
+                near.set(self._gathered(x, 0, count))
+            self._finish(self._line(near.get(), count), i)
+        with e.guard(b.icmp_signed(">", count, I64(CHUNK))):
+
+            def chunk(first: Index, last: Index) -> ir.Value:
+                here = e.variable(at_byte(e, x, e.mul(first, self.size)))
+                with e.guard(b.not_(straight)):
+                    here.set(self._gathered(x, first, last))
+                return self._line(here.get(), e.sub(last, first))
+
+            self._finish(self._levels(chunk, count, 1), i)
+
+    def _finish(self, value: ir.Value, i: Index) -> None:
+        self.e.store(value, at_byte(self.e, self.out, self.e.mul(i, self.so)), 0, self.kind)
+
+    def _gathered(self, x: ir.Value, first: Index, last: Index) -> ir.Value:
+        """Elements first to last of the m x n, next to each other."""
+        e = self.e
+        memory = e.scratch(self.kind, CHUNK)
+        with e.loop(first, last, 1, "g") as k:
+            place = e.add(
+                e.mul(e.div(k, self.n), self.sm), e.mul(e.rem(k, self.n), self.sn)
+            )
+            e.store(e.load(at_byte(e, x, place), 0, self.kind), memory, e.sub(k, first), self.kind)
+        return memory
+
+    def _line(self, x: ir.Value, count: Index) -> ir.Value:
+        """Up to a chunk of neighbours: sixteen partials in a vector."""
+        e = self.e
+        total = e.variable(self._none(PARTIALS))
+        whole = e.sub(count, e.rem(count, PARTIALS))
+        with e.loop(0, whole, PARTIALS, "k") as k:
+            total.set(self.combine(total.get(), e.load(x, k, self.kind, PARTIALS)))
+        with e.guard(e.builder.icmp_signed("<", whole, e.value(count))):
+            mask = e.first_lanes(e.sub(count, whole), PARTIALS)
+            rest = e.load(x, whole, self.kind, PARTIALS, mask)
+            sum = self.combine(total.get(), rest)
+            total.set(e.builder.select(mask, sum, total.get()))
+        value, width = total.get(), PARTIALS
+        while width > 1:
+            width //= 2
+            value = self.combine(
+                shuffled(e, value, value, range(width)),
+                shuffled(e, value, value, range(width, 2 * width)),
+            )
+        return e.builder.extract_element(value, I64(0))
+
+    # ------------------------------------------------------------ levels
+
+    def _none(self, lanes: int) -> ir.Value:
+        return self.e.constant(self.start, self.kind, lanes)
+
+    def _tree(self, parts: list) -> Any:
+        while len(parts) > 1:
+            half = len(parts) // 2
+            parts = [self.combine(a, b) for a, b in zip(parts[:half], parts[half:])]
+        return parts[0]
+
+    def _levels(self, chunk: Any, count: Index, lanes: int) -> ir.Value:
+        """The chunks' results, reduced in the same way again."""
+        e, b = self.e, self.e.builder
+        slots = e.scratch(self.kind, (LEVELS - 1) * PARTIALS * lanes)
+        with e.loop(0, (LEVELS - 1) * PARTIALS) as k:
+            e.store(self._none(lanes), slots, e.mul(k, lanes), self.kind)
+
+        def put(level: int, value: ir.Value, number: Index) -> None:
+            at = e.mul(e.add(e.rem(number, PARTIALS), level * PARTIALS), lanes)
+            old = e.load(slots, at, self.kind, lanes)
+            e.store(self.combine(old, value), slots, at, self.kind)
+
+        def taken(level: int) -> ir.Value:
+            """A level's result; it starts anew."""
+            places = [(level * PARTIALS + j) * lanes for j in range(PARTIALS)]
+            value = self._tree([e.load(slots, p, self.kind, lanes) for p in places])
+            for place in places:
+                e.store(self._none(lanes), slots, place, self.kind)
+            return value
+
+        with e.loop(0, count, CHUNK, "chunk") as first:
+            put(0, chunk(first, e.least(e.add(first, CHUNK), count)), e.div(first, CHUNK))
+            full = e.rem(e.add(e.div(first, CHUNK), 1), CHUNK)
+            with e.guard(b.icmp_signed("==", full, I64(0))):
+                put(1, taken(0), e.div(first, CHUNK * CHUNK))
+        rest = e.rem(e.div(e.add(count, CHUNK - 1), CHUNK), CHUNK)
+        with e.guard(b.icmp_signed("!=", rest, I64(0))):
+            put(1, taken(0), e.div(count, CHUNK * CHUNK))
+        return taken(1)
