@@ -1,0 +1,260 @@
+"""From a group of values to the kernels that compute it: specs, and which memory each works on."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .ir import Shape, Value
+from .kernels.loops import Loops
+from .kernels.product import Product
+from .passes.fuse import Fusion, Group, waits
+from .spec import Operand, Spec, Step
+from .views import Access, access, reshaped_strides, row_major
+
+Memory = Hashable  # ("input", position), ("value", number), ("error",) or ("work", ...)
+
+
+@dataclass
+class Launch:
+    """One kernel at its place: the memory of each operand, in the spec's order."""
+
+    spec: Spec
+    memory: list[Memory]
+    group: int
+
+    def reads(self) -> list[tuple[Memory, Operand]]:
+        """What it reads."""
+        pairs = zip(self.memory, self.spec.operands, strict=True)
+        return [(m, o) for m, o in pairs if not o.written]
+
+    def writes(self) -> list[tuple[Memory, Operand]]:
+        """What it writes."""
+        pairs = zip(self.memory, self.spec.operands, strict=True)
+        return [(m, o) for m, o in pairs if o.written]
+
+
+def memory_of(root: Value) -> Memory:
+    """Whose memory a root lies in."""
+    return ("input", root.attr[0]) if root.op == "input" else ("value", root.number)
+
+
+@dataclass
+class Body:
+    """The scalar program of a group, as it is written."""
+
+    group: Group
+    fusion: Fusion
+    order: tuple[int, ...]  # for each axis of the kernel, the axis of the space
+    steps: list[Step] = field(default_factory=list)
+    operands: list[Operand] = field(default_factory=list)
+    memory: list[Memory] = field(default_factory=list)
+    made: dict[Any, int] = field(default_factory=dict)
+
+    def step(self, op: str, args: tuple[int, ...], kind: str, attr: Any = None) -> int:
+        """Appends a step unless it is there; its number."""
+        key = (op, args, kind, repr(attr))
+        if key not in self.made or op == "store":
+            self.made[key] = len(self.steps)
+            self.steps.append(Step(op, args, kind, attr))
+        return self.made[key]
+
+    def operand(
+        self, root: Value, offset: int, strides: tuple[int, ...], outer: bool, written: bool = False
+    ) -> int:
+        """The position of an operand with strides along the space, or its outer axes."""
+        if outer:
+            strides = self.spread(strides)
+        along = tuple(strides[axis] for axis in self.order)
+        found, memory = Operand(root.kind, along, offset, written), memory_of(root)
+        for n, known in enumerate(zip(self.operands, self.memory)):
+            if known == (found, memory):
+                return n
+        self.operands.append(found)
+        self.memory.append(memory)
+        return len(self.operands) - 1
+
+    def spread(self, strides: tuple[int, ...]) -> tuple[int, ...]:
+        """Strides along the outer axes as strides along the space."""
+        axes, rest = self.group.axes or (), iter(strides)
+        return tuple(0 if i in axes else next(rest) for i in range(len(self.group.space)))
+
+    def extents(self, outer: bool) -> Shape:
+        """The space, or its outer part."""
+        return self.group.outer if outer else self.group.space
+
+    # ------------------------------------------------------------ reading
+
+    def read(self, argument: Value, outer: bool) -> int:
+        """The step that holds an argument of a member."""
+        at = access(argument, row_major)
+        root = at.root if at is not None else None
+        if root is not None and root.op == "const":
+            return self.step("const", (), root.kind, root.attr[0])
+        if root is not None and root.op == "iota":
+            return self.position(argument, outer)
+        if root is not None and self.fusion.level(self.group, argument) is not None:
+            return self.made[root.number]
+        if root is not None and self.on_the_spot(root):
+            return self.compute(root, outer)
+        return self.load(argument, outer)
+
+    def on_the_spot(self, root: Value) -> bool:
+        """Whether a value is computed where it is read: it waited, and no earlier group made it."""
+        home = self.fusion.home.get(root.number)
+        ready = home is not None and self.group.before >> home.number & 1
+        return waits(root) and not ready and home is not self.group
+
+    def compute(self, value: Value, outer: bool) -> int:
+        """The steps of an elementwise value; the last one's number."""
+        if value.op == "gather":
+            return self.gather(value, outer)
+        args = tuple([self.read(v, outer) for v in value.inputs])
+        if value.op == "copy":
+            return args[0]
+        return self.step(value.op, args, value.kind)
+
+    def load(self, argument: Value, outer: bool) -> int:
+        """An element of stored memory."""
+        at = self.fusion.layouts.access(argument)
+        n = self.operand(at.root, at.offset, self.along(argument, at, outer), outer)
+        return self.step("load", (), argument.kind, n)
+
+    def along(self, argument: Value, at: Access, outer: bool) -> tuple[int, ...]:
+        """The strides of what is read along the space."""
+        extents = self.extents(outer)
+        if argument.size == 1:
+            return (0,) * len(extents)
+        return reshaped_strides(argument.shape, at.strides, extents)
+
+    def position(self, argument: Value, outer: bool) -> int:
+        """An iota: the sum of the positions along the axes it grows with."""
+        at = access(argument, lambda v: tuple(int(a == v.attr[1]) for a in range(len(v.shape))))
+        strides = self.along(argument, at, outer)
+        strides = self.spread(strides) if outer else strides
+        total = self.step("const", (), "i64", at.offset) if at.offset else None
+        for axis, stride in enumerate(strides):
+            if not stride:
+                continue
+            term = self.step("index", (), "i64", self.order.index(axis))
+            if stride != 1:
+                term = self.step("mul", (term, self.step("const", (), "i64", stride)), "i64")
+            total = term if total is None else self.step("add", (total, term), "i64")
+        return self.step("const", (), "i64", 0) if total is None else total
+
+    def gather(self, value: Value, outer: bool) -> int:
+        """An element of a table, at a place that a value names."""
+        table, index = value.inputs
+        axis, follows = value.attr
+        at = self.fusion.layouts.access(table)
+        strides = [0] * len(value.shape)
+        for a, target in enumerate(follows):
+            if a != axis:
+                strides[target] = at.strides[a]
+        extents = self.extents(outer)
+        along = reshaped_strides(value.shape, tuple(strides), extents)
+        n = self.operand(at.root, at.offset, along, outer)
+        error = self.error()
+        attr = (n, ((table.shape[axis], at.strides[axis], axis),), error)
+        return self.step("load_at", (self.read(index, outer),), value.kind, attr)
+
+    def error(self) -> int:
+        """The position of the cell that a wrong index is reported in."""
+        if ("error",) not in self.memory:
+            self.operands.append(Operand("i64", (0,) * len(self.order), 0, True))
+            self.memory.append(("error",))
+        return self.memory.index(("error",))
+
+    # ------------------------------------------------------------ members
+
+    def write(self, skip: Value | None = None) -> None:
+        """All members, and the stores of those whose memory others read."""
+        for value in self.group.members:
+            outer = value.number in self.group.outer_level
+            if value is not skip:
+                if value.op == "reduce":
+                    arg = self.read(value.inputs[0], False)
+                    self.made[value.number] = self.step("reduce", (arg,), value.kind, value.attr[0])
+                else:
+                    self.made[value.number] = self.compute(value, outer)
+            if value.number in self.fusion.stored:
+                layout = self.fusion.layouts(value)
+                along = reshaped_strides(value.shape, layout, self.extents(outer))
+                n = self.operand(value, 0, along, outer, written=True)
+                self.step("store", (self.made[value.number],), value.kind, n)
+
+
+def lower(fusion: Fusion) -> list[Launch]:
+    """The kernels of all groups."""
+    found = []
+    for group in fusion.groups:
+        op = "loops" if group.head is None else group.head.op
+        if op not in ("host", "pick"):
+            found += KERNELS[op](fusion, group)
+    return found
+
+
+def loops(fusion: Fusion, group: Group) -> list[Launch]:
+    """Elementwise values, and sums over the last axes of the kernel."""
+    axes = group.axes or ()
+    order = tuple([i for i in range(len(group.space)) if i not in axes]) + tuple(axes)
+    body = Body(group, fusion, order)
+    body.write()
+    inner = tuple(group.space[i] for i in axes)
+    spec = Loops(group.outer, inner, tuple(body.operands), tuple(body.steps))
+    return [Launch(spec, body.memory, group.number)]
+
+
+def product(fusion: Fusion, group: Group) -> list[Launch]:
+    """A product, and elementwise values on its results."""
+    head = group.head
+    body = Body(group, fusion, tuple(range(len(group.space))))
+    for argument in head.inputs:
+        at = fusion.layouts.access(argument)
+        body.operands.append(Operand(head.kind, at.strides, at.offset))
+        body.memory.append(memory_of(at.root))
+    body.made[head.number] = body.step("sum", (), head.kind)
+    body.write(skip=head)
+    *batch, m, n = head.shape
+    k = head.inputs[0].shape[-1]
+    a, b, *extras = body.operands
+    spec = Product(m, n, k, tuple(batch), a, b, tuple(extras), tuple(body.steps))
+    return [Launch(spec, body.memory, group.number)]
+
+
+def copied(
+    fusion: Fusion, group: Group, part: Value, into: Value, offset: int, strides: Shape
+) -> Launch:
+    """A copy of a value into a region of another's memory."""
+    pseudo = Group(group.number, part.shape)
+    pseudo.before = group.before
+    body = Body(pseudo, fusion, tuple(range(len(part.shape))))
+    value = body.read(part, False)
+    body.step("store", (value,), part.kind, body.operand(into, offset, strides, False, True))
+    spec = Loops(part.shape, (), tuple(body.operands), tuple(body.steps))
+    return Launch(spec, body.memory, group.number)
+
+
+def concat(fusion: Fusion, group: Group) -> list[Launch]:
+    """Each part is copied to its place."""
+    head, found, start = group.head, [], 0
+    strides = fusion.layouts(head)
+    for part in head.inputs:
+        if part.size:
+            found.append(copied(fusion, group, part, head, start * strides[head.attr], strides))
+        start += part.shape[head.attr]
+    return found
+
+
+def put(fusion: Fusion, group: Group) -> list[Launch]:
+    """The base is copied, then the part over it."""
+    base, part = group.head.inputs
+    strides = fusion.layouts(group.head)
+    offset = sum(start * s for (start, _, _), s in zip(group.head.attr, strides))
+    along = tuple(s * step for (_, _, step), s in zip(group.head.attr, strides))
+    found = [copied(fusion, group, base, group.head, 0, strides)]
+    return found + ([copied(fusion, group, part, group.head, offset, along)] if part.size else [])
+
+
+KERNELS = {"loops": loops, "product": product, "concat": concat, "put": put}
