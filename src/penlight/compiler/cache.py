@@ -7,16 +7,19 @@ What does not fit its digest is made anew; a disk that cannot be read or written
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
+from threading import get_ident
 
 from ..core.folders import cache_folder
 from .host import host
 
 MAGIC = b"penlight code 1\n"
 HEAD = len(MAGIC) + sha256().digest_size
+ABANDONED = 3600  # seconds after which a part was left by a process that was killed
 LIMIT = 256 * 2**20  # bytes; the entries written first go first
 
 
@@ -85,7 +88,7 @@ def _read(path: Path) -> bytes | None:
 
 def _write(path: Path, content: bytes) -> None:
     """Puts an entry in place in one step; gives up if the disk refuses."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part = path.with_name(f"{path.name}.{os.getpid()}.{get_ident()}.part")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _trim()
@@ -101,11 +104,11 @@ def _write(path: Path, content: bytes) -> None:
 
 @cache
 def _trim() -> None:
-    """Once in a process: removes the oldest entries beyond LIMIT, unfinished ones among them."""
-    total = 0
+    """Once in a process: removes the oldest entries beyond LIMIT, and parts nobody will finish."""
+    total, now = 0, time.time()
     for entry, path in sorted(_entries(), key=lambda pair: pair[0].st_mtime, reverse=True):
         total += entry.st_size
-        if total > LIMIT:
+        if total > LIMIT or (path.suffix == ".part" and now - entry.st_mtime > ABANDONED):
             path.unlink(missing_ok=True)
 
 

@@ -3,25 +3,45 @@
 from __future__ import annotations
 
 import ctypes
-from typing import Any
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
 from . import cache as disk
 from . import llvm
+from .background import background
 from .emit import Emitter
 from .host import host
 from .spec import Spec
 
-_addresses: dict[Any, int] = {}
+_addresses: dict[Spec, int] = {}
 
 
 def address(spec: Spec) -> int:
     """Where the code of a spec lies; compiles it at first use."""
     found = _addresses.get(spec)
     if found is None:
-        found = _addresses[spec] = _load(spec)
+        image = disk.keep(repr(spec), lambda: llvm.assemble(ir_text(spec)))
+        found = _addresses[spec] = llvm.load(image, ["kernel"])["kernel"]
     return found
+
+
+def compile_soon(specs: Iterable[Spec], when_done: Callable[[Exception | None], object]) -> None:
+    """Compiles in the background, then calls `when_done` there, with the error if there was one."""
+    waiting = list(specs)
+
+    def job() -> None:
+        error = None
+        try:
+            while waiting and not background.ending:
+                address(waiting[0])
+                del waiting[0]
+        except Exception as caught:
+            error = caught
+        if error is not None or not waiting:
+            when_done(error)
+
+    background.add(job)
 
 
 def ir_text(spec: Spec) -> str:
@@ -29,12 +49,6 @@ def ir_text(spec: Spec) -> str:
     e = Emitter(host())
     spec.emit(e)
     return e.finish()
-
-
-def _load(spec: Spec) -> int:
-    key = f"{spec!r}"
-    image = disk.keep(key, lambda: llvm.assemble(ir_text(spec)))
-    return llvm.load(image, ["kernel"])["kernel"]
 
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

@@ -1,43 +1,52 @@
-"""LLVM behind three functions: text -> object file -> addresses in memory."""
+"""LLVM behind two functions: text -> object file -> addresses in memory."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import count
+from threading import RLock
 from typing import Any
 
 import llvmlite.binding as llvm
 
 from .host import host
 
-_libraries: list[Any] = []  # code lives as long as the process: threads may still be in it at exit
+# O2 takes four times as long over a product and makes it no faster: kernels come well ordered
+PASSES = ("always_inliner", "sroa", "new_gvn", "instruction_combine", "simplify_cfg")
+
+_lock = RLock()  # LLVM has one user at a time; a fork waits for it
 _names = count()
+_libraries: list[Any] = []  # code lives as long as the process
 
 
 def assemble(text: str) -> bytes:
     """The object file of a module of LLVM IR, optimised for this machine."""
-    module = llvm.parse_assembly(text)
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
-    builder = llvm.create_pass_builder(_machine(), options)
-    builder.getModulePassManager().run(module, builder)
-    return _machine().emit_object(module)
+    with _lock:
+        module = llvm.parse_assembly(text)
+        module.verify()
+        passes = llvm.create_new_module_pass_manager()
+        for name in PASSES:
+            getattr(passes, f"add_{name}_pass")()
+        options = llvm.create_pipeline_tuning_options()
+        passes.run(module, llvm.create_pass_builder(_machine(), options))
+        return _machine().emit_object(module)
 
 
 def load(
     image: bytes, names: Iterable[str], symbols: Mapping[str, int] | None = None
 ) -> dict[str, int]:
     """Where the functions `names` of an object file lie; `symbols` are what it imports."""
-    library = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
-    for name in names:
-        library.export_symbol(name)
-    for name, address in (symbols or {}).items():
-        library.import_symbol(name, address)
-    tracker = library.link(_loader(), f"penlight{next(_names)}")
-    _libraries.append(tracker)
-    return {name: tracker[name] for name in names}
+    with _lock:
+        library = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
+        for name in names:
+            library.export_symbol(name)
+        for name, address in (symbols or {}).items():
+            library.import_symbol(name, address)
+        tracker = library.link(_loader(), f"penlight{next(_names)}")
+        _libraries.append(tracker)
+        return {name: tracker[name] for name in names}
 
 
 @cache
@@ -53,3 +62,9 @@ def _machine() -> Any:
 @cache
 def _loader() -> Any:
     return llvm.create_lljit_compiler(_machine())
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release
+    )

@@ -561,15 +561,15 @@ end:
 
 ; ---------------------------------------------------------------- called through ctypes
 
-define void @configure(i64 %patience, i32 %block, i32 %setmask) {
-  store i64 %patience, ptr @patience
+define void @configure(i32 %block, i32 %setmask) {
   store i32 %block, ptr @sig_block
   store i32 %setmask, ptr @sig_setmask
   ret void
 }
 
-define void @want(i64 %threads) {
+define void @want(i64 %threads, i64 %patience) {
   store i64 %threads, ptr @wanted
+  store i64 %patience, ptr @patience
   ret void
 }
 
