@@ -10,7 +10,9 @@ from typing import Any
 from ..host import host
 from ..spec import Operand, Step
 from ..types import size_of
+from .layout import Pad, PadSizes, Transpose, TransposeSizes
 from .sweep import Sizes, Sweep
+from .weight_gradient import WeightGradient, WeightSizes
 
 Ints = tuple[int, ...]
 _MOST_THREADS = 64
@@ -233,3 +235,79 @@ def _threads(sizes: Sizes) -> int:
     work = sizes.images * sizes.groups * sizes.rows * sizes.depth
     work *= prod(sizes.taps) * prod(sizes.places)
     return max(1, min(_MOST_THREADS, work // _WORTH))
+
+
+# ---------------------------------------------------------------- the weight gradient
+
+
+@dataclass(frozen=True)
+class WeightPlan:
+    """The kernels of a weight gradient, and what they read and write.
+
+        x --pad--> padded      g --split--> panels      (padded, panels) --main--> sums
+        sums --join--> the gradient
+
+    `pad` is None where x needs none. `padded`, `panels` and `sums` are elements of workspace.
+    """
+
+    pad: Any
+    split: Any
+    main: Any
+    join: Any
+    padded: int
+    panels: int
+    sums: int
+
+
+def weight_plan(conv: Convolution, generic: bool = False) -> WeightPlan:
+    """The kernels; generic ones read their sizes, which `numbers` of a spec's fixed twin has."""
+    rows, depth = conv.outputs // conv.groups, conv.channels // conv.groups
+    taps, places = prod(conv.kernel), prod(conv.places)
+    lanes = host().lanes(size_of(conv.kind))
+    tile = (8, 2) if generic else _weight_tile(-(-rows // lanes), depth * taps)
+    if host().registers < 32:
+        tile = (4, 2)
+    width = tile[1] * lanes
+    panels = -(-rows // width)
+    padded = tuple(s + 2 * p for s, p in zip(conv.size, conv.padding))
+    images, lines = _summed(conv)
+    pad = PadSizes(conv.images * conv.channels, conv.size, conv.padding, padded)
+    split = TransposeSizes(
+        conv.images * conv.groups, panels, width, places, rows, panels * places,
+        rows * places, width * places, places, panels * places * width, places * width, width,
+    )  # fmt: skip
+    main = WeightSizes(
+        conv.images, conv.groups, panels, depth, padded, conv.kernel, conv.places, conv.stride,
+        conv.dilation, images, lines,
+    )  # fmt: skip
+    length = depth * taps
+    join = TransposeSizes(
+        conv.groups, panels, length, width, panels * length, rows,
+        panels * length * width, length * width, width, rows * length, width * length, length,
+    )  # fmt: skip
+    threads = max(1, min(_MOST_THREADS, conv.work // _WORTH))
+    return WeightPlan(
+        Pad(conv.kind, threads, pad) if any(conv.padding) else None,
+        Transpose(conv.kind, threads, split), WeightGradient(conv.kind, tile, threads, main),
+        Transpose(conv.kind, threads, join),
+        conv.images * conv.channels * prod(padded), conv.images * conv.groups * panels * places * width,
+        conv.groups * panels * length * width,
+    )  # fmt: skip
+
+
+def _weight_tile(vectors: int, rows: int) -> tuple[int, int]:
+    """Rows by vectors: the cheapest."""
+
+    def cost(tile: tuple[int, int]) -> float:
+        r, v = tile
+        return -(-vectors // v) * sum(max(n * v, n + 2 * v, 4) + 1 for n in _parts(rows, r))
+
+    return min(((6, 4), (8, 3), (9, 2), (9, 1)), key=cost)
+
+
+def _summed(conv: Convolution) -> tuple[int, int]:
+    """(images, lines): about 512 places that are summed at a time."""
+    deep, high, wide = conv.places
+    if prod(conv.places) > 512:
+        return 1, max(1, min(deep * high, 512 // wide))
+    return max(1, 512 // prod(conv.places)), deep * high

@@ -1,4 +1,4 @@
-"""Convolution's forward pass and input gradient: a product whose right matrix is made as it is read.
+"""Convolution forward and its input gradient: a product whose right matrix is made on the way.
 
     y[n, m, out(j)] = epilogue( sum over (c, t) ascending of
                                 w[m, c, t] * x[n, c, step j + base + t tap_step] )
@@ -13,8 +13,7 @@ registers. Sizes are numbers, or read when the kernel runs: the same pages write
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
-from itertools import count
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -23,16 +22,16 @@ from llvmlite import ir
 from ..emit import I64, Emitter, Index
 from ..spec import Operand, Step
 from ..types import size_of
-from .frame import gather, same
+from .memory import gather, shuffled
+from .sizes import Numbers, Triple, same, steps_from
 from .sweep_tiles import Block, Tiles
 
-Triple = tuple[Index, Index, Index]
 X, W, Y, PANELS, SIZES = range(5)  # the operands' positions; extras follow
 _UNROLLED_TAPS = 27
 
 
 @dataclass(frozen=True)
-class Sizes:
+class Sizes(Numbers):
     """Numbers of a sweep; of tuples an entry per axis: depth, height, width.
 
     `images` pictures in `groups` groups of `depth` channels, which become `rows` channels each;
@@ -68,24 +67,6 @@ class Sizes:
     slot: Index
     pitch: Index
     panel: Index
-
-    def flat(self) -> list[int]:
-        """All numbers, in the order of the fields."""
-        found: list[int] = []
-        for f in fields(self):
-            value = getattr(self, f.name)
-            found += value if isinstance(value, tuple) else (value,)
-        return found
-
-    @classmethod
-    def load(cls, e: Emitter, pointer: ir.Value) -> Sizes:
-        """The sizes that lie in memory, as `flat` orders them."""
-        numbers = (e.load(pointer, i, "i64") for i in count())
-
-        def read(form: str) -> Any:
-            return tuple(next(numbers) for _ in range(3)) if form == "Triple" else next(numbers)
-
-        return cls(**{f.name: read(str(f.type)) for f in fields(cls)})
 
 
 @dataclass(frozen=True)
@@ -271,23 +252,20 @@ class _Writer:
             return e.load(self.x, index, kind, lanes, self.within(at, 1, limit, lanes))
         if not same(step, 2):
             mask = self.within(at, step, limit, lanes)
-            return gather(e, self.x, index, step, kind, lanes, mask)
+            return gather(e, self.x, steps_from(e, index, step, lanes), kind, mask)
         halves = [
             e.load(self.x, e.add(index, h), kind, lanes, self.within(e.add(at, h), 1, limit, lanes))
             for h in (0, lanes)
         ]
-        even = ir.Constant(ir.VectorType(ir.IntType(32), lanes), list(range(0, 2 * lanes, 2)))
-        return e.builder.shuffle_vector(*halves, even)
+        return shuffled(e, *halves, range(0, 2 * lanes, 2))
 
     def within(self, at: Index, step: Index, limit: Index, lanes: int) -> Any:
         """Which of at, at + step, ... are in [0, limit); None: all."""
-        e, b = self.e, self.e.builder
+        e = self.e
         if isinstance(at, int) and isinstance(step, int) and isinstance(limit, int):
             inside = [0 <= at + i * step < limit for i in range(lanes)]
             if all(inside):
                 return None
             return ir.Constant(ir.VectorType(ir.IntType(1), lanes), inside)
-        numbers: Any = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-        numbers = b.mul(numbers, e.splat(e.value(step), lanes))
-        numbers = b.add(numbers, e.splat(e.value(at), lanes))
-        return b.icmp_unsigned("<", numbers, e.splat(e.value(limit), lanes))
+        numbers = steps_from(e, at, step, lanes)
+        return e.builder.icmp_unsigned("<", numbers, e.splat(e.value(limit), lanes))

@@ -8,10 +8,10 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..emit import I64, TYPES, Emitter, Index
+from ..emit import I64, Emitter, Index
 from ..types import size_of
-from .frame import same
-from .scattered import gather_at, scatter_at
+from .memory import gather, scatter
+from .sizes import same, steps_from
 from .steps import emit_steps
 
 W, Y = 1, 2  # positions of operands
@@ -179,8 +179,7 @@ class Tiles:
         start = e.mul(plane, self.y_plane)
         if self.spec.dense:
             return Place(image, channel, start, first, None, mask)
-        numbers: Any = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
-        numbers = b.add(numbers, e.splat(e.value(first), lanes))
+        numbers = steps_from(e, first, 1, lanes)
         where: Any = None
         for axis, at in enumerate(self.positions(numbers)):
             step, base, size = (
@@ -206,8 +205,7 @@ class Tiles:
         e = self.e
         if place.flat is not None:
             return e.load(pointer, e.add(start, place.flat), kind, self.lanes, place.mask)
-        of = ir.VectorType(TYPES[kind], self.lanes)
-        return gather_at(e, e.address(pointer, start, kind), place.where, of, kind, place.mask)
+        return gather(e, e.address(pointer, start, kind), place.where, kind, place.mask)
 
     def store(self, value: Any, place: Place) -> None:
         """Sums or results into y."""
@@ -216,7 +214,7 @@ class Tiles:
             e.store(value, self.y, e.add(place.start, place.flat), self.kind, place.mask)
             return
         pointer = e.address(self.y, place.start, self.kind)
-        scatter_at(e, value, pointer, place.where, self.kind, place.mask)
+        scatter(e, value, pointer, place.where, self.kind, place.mask)
 
     def finish(self, value: Any, place: Place) -> None:
         """The epilogue."""

@@ -1,0 +1,49 @@
+"""Numbers of a kernel that are known when it is written, or read when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from itertools import count
+from typing import Any, Self
+
+from llvmlite import ir
+
+from ..emit import I64, Emitter, Index
+
+Triple = tuple[Index, Index, Index]
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A base for dataclasses whose fields are an `Index` or a `Triple`."""
+
+    def flat(self) -> list[int]:
+        """All numbers, in the order of the fields."""
+        found: list[int] = []
+        for f in fields(self):
+            value = getattr(self, f.name)
+            found += value if isinstance(value, tuple) else (value,)
+        return found
+
+    @classmethod
+    def load(cls, e: Emitter, pointer: ir.Value) -> Self:
+        """The numbers that lie in memory, as `flat` orders them."""
+        numbers = (e.load(pointer, i, "i64") for i in count())
+
+        def read(form: str) -> Any:
+            return tuple(next(numbers) for _ in range(3)) if form == "Triple" else next(numbers)
+
+        return cls(**{f.name: read(str(f.type)) for f in fields(cls)})
+
+
+def same(index: Index, number: int) -> bool:
+    """Whether an index is known to be `number`."""
+    return isinstance(index, int) and index == number
+
+
+def steps_from(e: Emitter, first: Index, step: Index, lanes: int) -> Any:
+    """The vector first, first + step, ..."""
+    numbers: Any = ir.Constant(ir.VectorType(I64, lanes), list(range(lanes)))
+    if not same(step, 1):
+        numbers = e.builder.mul(numbers, e.splat(e.value(step), lanes))
+    return e.builder.add(numbers, e.splat(e.value(first), lanes))
