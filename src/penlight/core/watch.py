@@ -60,6 +60,29 @@ def note_assign(target: Any, value: Any) -> None:
         tracer.assigned(target, value)
 
 
+def note_step(pace: Any, state: Any, tensors: list, numbers: dict, switches: dict) -> None:
+    """An optimizer's formula wrote new values of `tensors` (gradient, parameter, moments)."""
+    tracer = modes.tracer
+    if tracer is not None:
+        tracer.stepped(pace, state, tensors, numbers, switches)
+
+
+def postpone() -> None:
+    """This call sets up what later ones take for granted: one of them is recorded instead."""
+    tracer = modes.tracer
+    if tracer is not None:
+        tracer.postpone()
+
+
+def unwatched(work: Callable, *args: Any) -> Any:
+    """`work(*args)`, of which a recording is told nothing."""
+    tracer, modes.tracer = modes.tracer, None
+    try:
+        return work(*args)
+    finally:
+        modes.tracer = tracer
+
+
 def note_fixed(tensor: Any) -> None:
     """The values of a new tensor depend on no other tensor's."""
     tracer = modes.tracer
@@ -67,11 +90,10 @@ def note_fixed(tensor: Any) -> None:
         tracer.fixed(tensor)
 
 
-def note_host(action: Callable[[], Any]) -> None:
-    """Work of Python's was done, which each replay does again at this place."""
+def host_work(work: Callable[[], Any]) -> Any:
+    """Does work of Python's, which is not recorded: each replay does it again at this place."""
     tracer = modes.tracer
-    if tracer is not None:
-        tracer.host(action)
+    return work() if tracer is None else tracer.host(work)
 
 
 def note_walk(nodes: Sequence) -> None:

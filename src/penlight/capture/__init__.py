@@ -1,0 +1,1 @@
+"""How a Python function over tensors becomes a program."""

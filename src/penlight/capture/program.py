@@ -1,0 +1,195 @@
+"""A recorded call, ready to run again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ..compiler import numerics
+from ..compiler.trace import Trace, interpret
+from ..core.tape import FREED, Node, SavedOutput, modes
+from ..core.tensor import Tensor, edge_to, wrap
+from .outputs import Given
+from .sources import Argument, Fixed, Grad, Number, Seed, Stored
+from .tracer import Numbers, Tracer
+from .tree import put_together
+
+
+class Changed(Exception):
+    """Something that the program takes for granted is otherwise; the text says what."""
+
+
+class Backward:
+    """The program of a backward pass, and what it needs from the forward pass.
+
+    `edges`   (position among the forward inputs, tensor) of the inputs that get gradients
+    `places`  per edge: which output of the trace is its gradient
+    `saved`   per value the trace reads: ("input", position, tensor) or ("value", position, None)
+    """
+
+    __slots__ = ("edges", "fixed", "forms", "places", "run", "saved", "trace")
+
+    def __init__(
+        self, edges: list, trace: Trace | None, places: list, saved: list, forms: list,
+        constants: Any = (),
+    ):  # fmt: skip
+        self.edges, self.trace, self.places = edges, trace, places
+        self.saved, self.forms = saved, forms
+        self.fixed = list(constants)
+        self.run: Callable | None = None
+
+    def __call__(self, arrays: list) -> list:
+        """The gradients, from the seeds, the constants and the saved arrays."""
+        return interpret(self.trace, numerics, arrays) if self.run is None else self.run(arrays)
+
+
+class CompiledFunctionBackward(Node):
+    """All of a compiled call in one node of the tape."""
+
+    __slots__ = ("program",)
+    program: Backward
+
+    def backward(self, grads: list) -> list:
+        """One gradient per edge."""
+        saved = self.saved
+        if saved is None:
+            raise RuntimeError(FREED)
+        if modes.grad:
+            raise RuntimeError(
+                "torch.compile with aot_autograd does not currently support double backward"
+            )
+        arrays: list = []
+        for source in self.program.fixed:
+            if isinstance(source, Fixed):
+                arrays.append(source.array)
+            else:
+                g = grads[source.position]
+                shape, form = self.outputs[source.position]
+                arrays.append(np.zeros(shape, form) if g is None else g._array)
+        arrays += [self._kept(value) for value in saved]
+        found = self.program(arrays)
+        return [None if at is None else wrap(found[at]) for at in self.program.places]
+
+    def _kept(self, value: Any) -> np.ndarray:
+        if isinstance(value, SavedOutput):
+            if value.overwritten():
+                raise self._overwritten(value.array)
+            return value.array
+        if isinstance(value, tuple):
+            t, version = value
+            if (t if t._root is None else t._root)._writes != version:
+                raise self._overwritten(t._array)
+            return t._array
+        return value
+
+    def _overwritten(self, array: np.ndarray) -> RuntimeError:
+        from ..ops.record import overwritten
+
+        return overwritten(wrap(array), self)
+
+
+class Program:
+    """What a call does where everything is as it was when the call was recorded."""
+
+    def __init__(
+        self, tracer: Tracer, frames: Any, result: tuple, bound: list, backward: Backward | None
+    ):
+        self.trace, self.sources = tracer.trace, tracer.sources
+        self.form, self.others, self.shown = result
+        self.bound, self.backward = bound, backward
+        self.actions = tracer.actions
+        self.run: Callable | None = None  # the compiled program, when it is ready
+        self.checks = frames.checks(tracer)
+        self.stored = [self.sources[position] for position, _ in self.trace.stores]
+
+    def arrays(self, tensors: list[Tensor]) -> list:
+        """The inputs as they are now; numbers are filled in later."""
+        found: list = []
+        for source in self.sources:
+            kind = type(source)
+            if kind is Argument:
+                found.append(tensors[source.position]._array)
+            elif kind is Stored:
+                found.append(source.tensor._array)
+            elif kind is Grad:
+                found.append(source.leaf._grad._array)
+            elif kind is Fixed:
+                found.append(source.array)
+            else:
+                found.append(None)
+        return found
+
+    def replay(self, tensors: list[Tensor]) -> Any:
+        """The call again."""
+        arrays = self.arrays(tensors)
+        for action in self.actions:
+            if isinstance(action, Numbers):
+                for state in action.states:
+                    action.values = action.pace.numbers(state)
+            else:
+                action()
+        for position, source in enumerate(self.sources):
+            if type(source) is Number:
+                arrays[position] = np.array(source.action.values[source.name], np.float64)
+        run = self.run
+        results = interpret(self.trace, numerics, arrays) if run is None else run(arrays)
+        for source in self.stored:
+            t = self._tensor(source, tensors)
+            (t if t._root is None else t._root)._writes += 1
+        for bound in self.bound:
+            leaf = bound.leaf if bound.place is None else tensors[bound.place]
+            leaf._grad = None if bound.made is None else bound.made.tensor(arrays, results)
+        return self._result(tensors, arrays, results)
+
+    @staticmethod
+    def _tensor(source: Any, tensors: list[Tensor]) -> Tensor:
+        kind = type(source)
+        if kind is Argument:
+            return tensors[source.position]
+        return source.tensor if kind is Stored else source.leaf._grad
+
+    def _result(self, tensors: list, arrays: list, results: list) -> Any:
+        made: dict[int, Tensor] = {}
+        for how in self.shown:
+            if id(how) in made:
+                continue
+            if isinstance(how, Given):
+                given = how.tensor if how.position is None else tensors[how.position]
+                made[id(how)] = given  # type: ignore[assignment]
+            else:
+                made[id(how)] = how.tensor(arrays, results)
+        if self.backward is not None:
+            self._attach(made, tensors, results)
+        each, rest = iter(self.shown), iter(self.others)
+        return put_together(self.form, lambda: made[id(next(each))], lambda: next(rest))
+
+    def _attach(self, made: dict, tensors: list, results: list) -> None:
+        """Puts the call on the tape, as one node."""
+        backward = self.backward
+        inputs = [
+            tensors[s.position] if type(s := self.sources[at]) is Argument else t
+            for at, t in backward.edges
+        ]
+        node = CompiledFunctionBackward([edge_to(t) for t in inputs], None, 0, backward.forms)
+        node.program = backward
+        owners: dict[int, SavedOutput] = {}
+        for how in self.shown:
+            if how.slot is not None:
+                t = made[id(how)]
+                t._node, t._slot, t._requires_grad = node, how.slot, True
+                if not isinstance(how, Given) and hasattr(how, "number"):
+                    owners[how.number] = SavedOutput(t, how.slot)
+        if backward.trace is None:
+            return
+        saved: list = []
+        for kind, at, t in backward.saved:
+            if kind == "value":
+                saved.append(owners[at] if at in owners else results[at])
+            else:
+                source = self.sources[at]
+                t = tensors[source.position] if type(source) is Argument else t
+                saved.append((t, (t if t._root is None else t._root)._writes))
+        node.saved = tuple(saved)
