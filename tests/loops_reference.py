@@ -22,8 +22,8 @@ def run(spec, *arrays):
         for step in spec.body:
             args = [values[a] for a in step.args]
             values.append(_value(spec, arrays, places, shape, step, args, writes))
-    for write in writes:
-        write()
+        for write in writes:
+            write()
 
 
 def _value(spec, arrays, places, shape, step, args, writes):
@@ -32,9 +32,9 @@ def _value(spec, arrays, places, shape, step, args, writes):
     if step.op == "index":
         return np.broadcast_to(places[step.attr], shape).astype(np.int64)
     if step.op == "reduce":
-        flat = args[0].reshape(*spec.outer, -1)
+        flat = args[0].reshape((*spec.outer, -1))
         found = _reduced(step.attr, flat).astype(NUMPY[step.kind])
-        return np.broadcast_to(found.reshape(*spec.outer, *[1] * len(spec.inner)), shape)
+        return np.broadcast_to(found.reshape((*spec.outer, *[1] * len(spec.inner))), shape)
     if step.op == "cast":
         return args[0].astype(NUMPY[step.kind])
     if step.op in ("load", "store"):
@@ -108,7 +108,7 @@ def _start(name, dtype):
     if name in ("sum", "any", "prod", "all"):
         return name in ("prod", "all")
     low = name == "max"
-    if dtype == bool:
+    if dtype.kind == "b":
         return not low
     if is_float(dtype.kind):
         return -np.inf if low else np.inf

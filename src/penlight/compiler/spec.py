@@ -25,7 +25,7 @@ class Step:
 
     `op` is a name of `scalars.TABLE`, or one of
     "load"    attr: the operand's position
-    "store"   args: (value,), attr: the operand's position
+    "store"   args: (value,), attr: the operand's position; kind: the value's
     "const"   attr: the number
     "index"   attr: the axis; the position along it, an i64
     "reduce"  args: (value,), attr: "sum", "prod", "max", "min", "any", "all", "argmax", "argmin":
