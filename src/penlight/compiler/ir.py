@@ -20,6 +20,7 @@ import numpy as np
 
 from . import vector_math  # noqa: F401  its functions join the table
 from .scalars import TABLE
+from .structures import STRUCTURES
 from .types import NUMPY
 
 Shape = tuple[int, ...]
@@ -125,6 +126,8 @@ def result_form(op: str, inputs: tuple[Value, ...], attr: Any) -> tuple[str, Sha
     """(kind, shape) of an operation's result; Malformed if its arguments do not fit."""
     if op in RULES:
         return RULES[op](inputs, attr)
+    if op in STRUCTURES:
+        return STRUCTURES[op].rule([(v.kind, v.shape) for v in inputs], attr)[0]
     if op not in TABLE:
         raise Malformed(f"no operation is called {op!r}")
     scalar = TABLE[op]

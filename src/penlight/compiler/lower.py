@@ -11,9 +11,11 @@ from .kernels.loops import Loops
 from .kernels.product import Product
 from .passes.fuse import Fusion, Group, waits
 from .spec import Operand, Spec, Step
+from .structures import STRUCTURES
 from .views import Access, access, reshaped_strides, row_major
 
-Memory = Hashable  # ("input", position), ("value", number), ("error",) or ("work", ...)
+Memory = Hashable  # ("input", position), ("value", number), ("error",) or
+# ("work", number, which, bytes)
 
 
 @dataclass
@@ -190,7 +192,9 @@ def lower(fusion: Fusion) -> list[Launch]:
     found = []
     for group in fusion.groups:
         op = "loops" if group.head is None else group.head.op
-        if op not in ("host", "pick"):
+        if op in STRUCTURES:
+            found += structure(fusion, group)
+        elif op != "host":
             found += KERNELS[op](fusion, group)
     return found
 
@@ -255,6 +259,24 @@ def put(fusion: Fusion, group: Group) -> list[Launch]:
     along = tuple(s * step for (_, _, step), s in zip(group.head.attr, strides))
     found = [copied(fusion, group, base, group.head, 0, strides)]
     return found + ([copied(fusion, group, part, group.head, offset, along)] if part.size else [])
+
+
+def structure(fusion: Fusion, group: Group) -> list[Launch]:
+    """The stages of an operation that brings its own kernels."""
+    head, operands, memory = group.head, [], []
+    for argument in head.inputs:
+        at = fusion.layouts.access(argument)
+        operands.append(Operand(argument.kind, at.strides, at.offset))
+        memory.append(memory_of(at.root))
+    forms = [(v.kind, v.shape) for v in head.inputs]
+    plan = STRUCTURES[head.op].plan(forms, operands, head.attr)
+    results = [v for v in group.members]
+    homes = {"in": memory, "out": [memory_of(v) for v in results]}
+    homes["work"] = [("work", head.number, n, size) for n, size in enumerate(plan.work)]
+    return [
+        Launch(stage.spec, [homes[where][n] for where, n in stage.places], group.number)
+        for stage in plan.stages
+    ]
 
 
 KERNELS = {"loops": loops, "product": product, "concat": concat, "put": put}

@@ -107,13 +107,8 @@ class Program:
 
     def _touched(self, group: Group) -> tuple[set[Memory], set[Memory]]:
         reads = {memory_of(root) for root in _roots(group)}
-        writes = {("value", v.number) for v in self._results(group)}
+        writes = {("value", v.number) for v in group.members}
         return {self.home.get(m, m) for m in reads}, {self.home.get(m, m) for m in writes}
-
-    def _results(self, group: Group) -> list[Value]:
-        """The values that a host call gives, in order."""
-        picks = [v for v in self.graph.values if v.op == "pick" and v.inputs[0] is group.head]
-        return [group.head, *picks]
 
     def _arena(self, touches: dict) -> None:
         lives: dict[Memory, tuple[int, int]] = {}
@@ -123,9 +118,13 @@ class Program:
                 first, _ = lives.get(memory, (epoch, epoch))
                 lives[memory] = first, epoch
         values = {("value", v.number): v for v in self.graph.values}
-        lives = {m: life for m, life in lives.items() if m[0] == "value"}
+        lives = {m: life for m, life in lives.items() if m[0] in ("value", "work")}
         constants = {m: v for m, v in values.items() if m in lives and v.op == "array"}
-        sizes = {m: values[m].size * size_of(values[m].kind) for m in lives if m not in constants}
+        sizes = {
+            m: m[3] if m[0] == "work" else values[m].size * size_of(values[m].kind)
+            for m in lives
+            if m not in constants
+        }
         offsets, length = plan(sizes, lives)
         self.arena = np.empty(length + ALIGN, np.uint8)
         base = -(-self.arena.ctypes.data // ALIGN) * ALIGN
@@ -191,7 +190,7 @@ class Program:
 
     def _host(self, group: Group) -> Any:
         made, readers = group.head.attr[0], [self._reader(v) for v in group.head.inputs]
-        writers = [self._reader(v) for v in self._results(group)]
+        writers = [self._reader(v) for v in group.members]
 
         def segment(arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
             given = [read(arrays, outputs) for read in readers]

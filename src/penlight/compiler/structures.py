@@ -36,9 +36,10 @@ class Plan:
 class Structure:
     """An operation on whole arrays.
 
-    `rule(forms, attr)` -> the form of each result; ValueError where there are no such arrays
+    `rule(forms, attr)` -> the form of each result; ValueError where there are no such arrays.
+    `attr` are its static arguments, (name, value) pairs in the order of the names.
     `plan(forms, operands, attr)` -> the kernels. `operands` say how each input lies in memory, over
-    its own axes; results lie in row-major order
+    its own axes; results lie in row-major order.
     `rows`  inputs must lie in row-major order (others may have any strides)
     """
 

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from .algebra import Unlowerable, broadcast, converted, taken
-from .ir import NUMPY, TABLE, Graph, Value
+from .ir import TABLE, Graph, Value
+from .structures import STRUCTURES, Structure
 from .symbols import Symbol, axes_of, kind_of, reduced, stored, symbol
 from .types import is_float
 
@@ -56,6 +57,8 @@ class Tracer:
             return partial(_elementwise, self, name)
         if name in FUNCTIONS:
             return partial(FUNCTIONS[name], self)
+        if name in STRUCTURES:
+            return partial(_structured, self, STRUCTURES[name])
         if name == "newaxis":
             return None
         found = getattr(np, name, None)
@@ -218,6 +221,20 @@ def dot(xp: Tracer, a: Any, b: Any, out: Any = None) -> Symbol:
 def outer(xp: Tracer, a: Any, b: Any) -> Symbol:
     """a[i] b[j]."""
     return a.reshape(-1, 1) * b.reshape(1, -1)
+
+
+# ---------------------------------------------------------------- structures
+
+
+def _structured(xp: Tracer, of: Structure, *arrays: Any, **attr: Any) -> Any:
+    """An operation with kernels of its own: arrays, then static arguments by name."""
+    graph, values = xp.graph, [symbol(xp, a).value for a in arrays]
+    given = tuple(sorted(attr.items()))
+    forms = of.rule([(v.kind, v.shape) for v in values], given)
+    first = graph.add(of.name, *values, attr=given)
+    rest = [graph.add("pick", first, attr=(i, *forms[i])) for i in range(1, len(forms))]
+    found = tuple([Symbol(xp, v) for v in (first, *rest)])
+    return found if rest else found[0]
 
 
 # ---------------------------------------------------------------- views

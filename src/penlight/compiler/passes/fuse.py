@@ -249,7 +249,9 @@ def fuse(graph: Graph, layouts: Layouts) -> Fusion:
         elif value.op == "reduce":
             found.place_reduction(value)
         elif value.op == "pick":  # made by the call that it is a result of
-            found.home[value.number] = found.home[value.inputs[0].number]
+            group = found.home[value.inputs[0].number]
+            group.members.append(value)
+            found.home[value.number] = group
             found.stored.add(value.number)
         else:
             group = found.start(value, value.shape)

@@ -8,6 +8,7 @@ the arithmetic alone: the order of sums does not depend on layout.
 from __future__ import annotations
 
 from ..ir import MADE_ANYWHERE, VIEWS, Graph, Shape, Value, contiguous, is_elementwise, rebuilt
+from ..structures import STRUCTURES
 from ..views import Access, Strides, access, is_dense
 
 
@@ -32,8 +33,10 @@ def layout(graph: Graph, strides_of_inputs: list[Strides]) -> tuple[Graph, Layou
     fixed = {v.number for v in graph.outputs} | {v.number for _, v in graph.stores}
 
     def changed(new: Graph, value: Value, inputs: tuple[Value, ...]) -> Value:
-        if value.op in READS_MEMORY:
+        if value.op in READS_MEMORY or value.op in STRUCTURES:
             inputs = tuple([_in_memory(new, v, found) for v in inputs])
+        if value.op in STRUCTURES and STRUCTURES[value.op].rows:
+            inputs = tuple([_in_rows(new, v, found) for v in inputs])
         made = new.add(value.op, *inputs, attr=value.attr)
         if made.op in VIEWS:
             if found.access(made) is None:  # a reshape across an order of axes: copy what it shows
@@ -42,7 +45,7 @@ def layout(graph: Graph, strides_of_inputs: list[Strides]) -> tuple[Graph, Layou
                 found.known[copy.number] = contiguous(copy.shape)
                 made = new.add(value.op, copy, attr=value.attr)
         elif made.number not in found.known:
-            as_rows = value.number in fixed or value.op in HELD
+            as_rows = value.number in fixed or value.op in HELD or value.op in STRUCTURES
             found.known[made.number] = contiguous(made.shape) if as_rows else _chosen(made, found)
         return made
 
@@ -71,6 +74,16 @@ def _chosen(value: Value, layouts: Layouts) -> Strides:
             if at is not None and is_dense(v.shape, at.strides):
                 return at.strides
     return contiguous(value.shape)
+
+
+def _in_rows(graph: Graph, value: Value, layouts: Layouts) -> Value:
+    """A value that lies in row-major order."""
+    at = layouts.access(value)
+    if at is not None and at.strides == contiguous(value.shape):
+        return value
+    value = graph.add("copy", value)
+    layouts.known[value.number] = contiguous(value.shape)
+    return value
 
 
 def _in_memory(graph: Graph, value: Value, layouts: Layouts) -> Value:
