@@ -3,7 +3,7 @@
     out[b, m, n] = epilogue( sum over k of a[b, m, k] * b[b, k, n] )
 
 Every sum is one chain acc = fma(a, b, acc) from +0.0 with k ascending, whatever the loops are;
-where m or n is below `THIN` the order is that of `thin`.
+where m or n is below `thin.THIN` the order is the one described there.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from math import prod
 
 from ..emit import Emitter
-from ..host import Host
 from ..spec import Operand, Step
+from ..types import size_of
 from .frame import Frame, Walk
-from .schedule import Schedule, choose
+from .schedule import choose
 from .strips import Strips
+from .thin import THIN, write_thin
 
-THIN = 4
 WORTH_A_THREAD = 2_000_000  # flops: about 20 microseconds
+WORTH_BYTES = 1_000_000  # read: about as long
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,19 @@ class Product:
 
     @property
     def threads(self) -> int:
-        """One for each 20 microseconds of arithmetic."""
-        flops = 2 * self.m * self.n * self.k * prod(self.batch)
-        return max(1, flops // WORTH_A_THREAD)
+        """One for each 20 microseconds of arithmetic, or of reading where that is the limit."""
+        return worth(self.m, self.n, self.k, prod(self.batch), size_of(self.a.kind))
 
     def emit(self, e: Emitter) -> None:
         """Writes the kernel."""
-        frame, schedule = self.frame(), self.schedule(e.host)
-        Strips(e, frame.flipped() if schedule.flipped else frame, schedule).write()
+        if 0 in (self.m, self.n, *self.batch):
+            return
+        frame = self.frame()
+        if min(self.m, self.n) < THIN:
+            write_thin(e, frame if self.m < THIN else frame.flipped())
+        else:
+            schedule = choose(e.host, frame)
+            Strips(e, frame.flipped() if schedule.flipped else frame, schedule).write()
 
     def frame(self) -> Frame:
         """The product with n as the vector axis."""
@@ -71,6 +77,8 @@ class Product:
             self.epilogue,
         )  # fmt: skip
 
-    def schedule(self, host: Host) -> Schedule:
-        """How it is computed on a machine."""
-        return choose(host, self.frame())
+
+def worth(m: int, n: int, k: int, batch: int, itemsize: int) -> int:
+    """How many threads a product can keep busy."""
+    moved = (m * k + k * n + m * n) * batch * itemsize
+    return max(1, 2 * m * n * k * batch // WORTH_A_THREAD, moved // WORTH_BYTES)

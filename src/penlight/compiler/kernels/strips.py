@@ -7,7 +7,6 @@ takes a run of them, so shares differ by at most one tile.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from llvmlite import ir
@@ -16,40 +15,8 @@ from ..emit import Emitter, Index
 from ..types import size_of
 from .frame import Bound, Frame
 from .pack import edge_masks, pack, transposed
+from .runs import Runs, inside, most
 from .schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Runs:
-    """An axis cut into `many` pieces of `large` and `few` of `small`; the last may stick out."""
-
-    large: int
-    small: int
-    many: Index
-    few: Index
-
-    @classmethod
-    def cut(cls, e: Emitter, extent: Index, large: int, small: int) -> Runs:
-        """Covers `extent`."""
-        many = e.div(extent, large)
-        rest = e.sub(extent, e.mul(many, large))
-        return cls(large, small, many, e.div(e.add(rest, small - 1), small) if small else 0)
-
-    def start(self, e: Emitter, piece: Index) -> Index:
-        """Where a piece begins."""
-        if isinstance(self.few, int) and self.few == 0:
-            return e.mul(piece, self.large)
-        among = e.least(piece, self.many)
-        return e.add(e.mul(among, self.large), e.mul(e.sub(piece, among), self.small))
-
-    def kinds(self, e: Emitter) -> list[tuple[int, Index, Index]]:
-        """(size, first piece, piece after the last) of both kinds that occur."""
-        found = [(self.large, 0, self.many), (self.small, self.many, e.add(self.many, self.few))]
-        return [
-            (size, start, stop)
-            for size, start, stop in found
-            if not (isinstance(start, int) and isinstance(stop, int) and start == stop)
-        ]
 
 
 class Strips:
@@ -89,11 +56,7 @@ class Strips:
             p = e.rem(q, strips)
             kinds = self.strips.kinds(e)
             for width, begin, end in kinds:
-                inside = e.builder.and_(
-                    e.builder.icmp_signed(">=", e.value(p), e.value(begin)),
-                    e.builder.icmp_signed("<", e.value(p), e.value(end)),
-                )
-                with e.guard(inside, "strip"):
+                with e.guard(inside(e, p, begin, end), "strip"):
                     self.strip(bound, self.strips.start(e, p), width, run)
 
     def strip(self, bound: Bound, col: Index, width: int, run: tuple[Index, Index]) -> None:
@@ -132,13 +95,8 @@ class Strips:
 
     def masks(self, col: Index, width: int) -> list[Any]:
         """The lanes of a strip's vectors that exist; None: all of them."""
-        n, lanes = width // self.lanes, self.lanes
-        if width == self.strips.large:
-            return [None] * n
-        if isinstance(self.frame.cols, int):
-            rest = self.frame.cols - self.strips.many * self.strips.large
-            return edge_masks(self.e, rest, width, lanes)
-        return edge_masks(self.e, self.e.sub(self.frame.cols, col), width, lanes)
+        left = self.strips.left(self.e, self.frame.cols, col, width)
+        return edge_masks(self.e, left, width, self.lanes)
 
     def bottom(self, end: Index) -> Index:
         """The row after those of the tiles before `end`."""
@@ -238,11 +196,3 @@ class Strips:
                 place = e.add(e.add(col, c), i)
                 with e.guard(e.builder.icmp_signed("<", place, e.value(self.frame.cols))):
                     bound.finish(e, value, row, place, lanes, mask, "rows")
-
-
-def most(e: Emitter, a: Index, b: Index) -> Index:
-    """max(a, b)."""
-    if isinstance(a, int) and isinstance(b, int):
-        return max(a, b)
-    a, b = e.value(a), e.value(b)
-    return e.builder.select(e.builder.icmp_signed(">", a, b), a, b)
