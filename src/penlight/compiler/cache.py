@@ -64,11 +64,14 @@ def _version() -> str:
     import llvmlite
     from llvmlite.binding import llvm_version_info
 
-    package, digest = Path(__file__).parent, sha256()
-    for path in sorted(package.rglob("*")):
-        if path.suffix in (".py", ".ll"):
-            digest.update(f"{path.relative_to(package)}\n".encode() + path.read_bytes())
-    return f"{digest.hexdigest()} {llvmlite.__version__} {llvm_version_info}"
+    digest = sha256(f"{llvmlite.__version__} {llvm_version_info}".encode())
+    for place, folders, names in os.walk(os.path.dirname(__file__)):
+        folders.sort()
+        for name in sorted(names):
+            if name.endswith((".py", ".ll")):
+                with open(os.path.join(place, name), "rb") as file:
+                    digest.update(f"\n{name}\n".encode() + file.read())
+    return digest.hexdigest()
 
 
 def _digest(name: str, content: bytes) -> bytes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 import numpy as np
 
@@ -20,13 +21,24 @@ _addresses: dict[Spec, int] = {}
 def address(spec: Spec) -> int:
     """Where the code of a spec lies; compiles it at first use."""
     found = _addresses.get(spec)
-    if found is None:
-        image = disk.keep(repr(spec), lambda: llvm.assemble(ir_text(spec)))
-        found = _addresses[spec] = llvm.load(image, ["kernel"])["kernel"]
-    return found
+    return load([spec])[0] if found is None else found
 
 
-def compile_soon(specs: Iterable[Spec], when_done: Callable[[Exception | None], object]) -> None:
+def load(specs: Sequence[Spec]) -> list[int]:
+    """Where the code of each spec lies. All that is new is loaded at once: that is cheaper."""
+    new = {_name(spec): spec for spec in specs if spec not in _addresses}
+    if new:
+        found = llvm.load([image(spec) for spec in new.values()], new)
+        _addresses.update((spec, found[name]) for name, spec in new.items())
+    return [_addresses[spec] for spec in specs]
+
+
+def image(spec: Spec) -> bytes:
+    """The object file of a spec, from disk or compiled."""
+    return disk.keep(repr(spec), lambda: llvm.assemble(ir_text(spec)))
+
+
+def compile_soon(specs: Sequence[Spec], when_done: Callable[[Exception | None], object]) -> None:
     """Compiles in the background, then calls `when_done` there, with the error if there was one."""
     waiting = list(specs)
 
@@ -34,11 +46,12 @@ def compile_soon(specs: Iterable[Spec], when_done: Callable[[Exception | None], 
         error = None
         try:
             while waiting and not background.ending:
-                address(waiting[0])
-                del waiting[0]
+                image(waiting.pop())
+            if not background.ending:
+                load(specs)
         except Exception as caught:
             error = caught
-        if error is not None or not waiting:
+        if not background.ending:
             when_done(error)
 
     background.add(job)
@@ -46,9 +59,14 @@ def compile_soon(specs: Iterable[Spec], when_done: Callable[[Exception | None], 
 
 def ir_text(spec: Spec) -> str:
     """The LLVM IR of a spec as its emitter writes it."""
-    e = Emitter(host())
+    e = Emitter(host(), _name(spec))
     spec.emit(e)
     return e.finish()
+
+
+def _name(spec: Spec) -> str:
+    """Of the function; no two specs have the same."""
+    return "kernel_" + sha256(repr(spec).encode()).hexdigest()[:24]
 
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

@@ -35,11 +35,13 @@ def assemble(text: str) -> bytes:
 
 
 def load(
-    image: bytes, names: Iterable[str], symbols: Mapping[str, int] | None = None
+    images: Iterable[bytes], names: Iterable[str], symbols: Mapping[str, int] | None = None
 ) -> dict[str, int]:
-    """Where the functions `names` of an object file lie; `symbols` are what it imports."""
+    """Where the functions `names` of object files lie; `symbols` are what they import."""
     with _lock:
-        library = llvm.JITLibraryBuilder().add_object_img(image).add_current_process()
+        library = llvm.JITLibraryBuilder().add_current_process()
+        for image in images:
+            library.add_object_img(image)
         for name in names:
             library.export_symbol(name)
         for name, address in (symbols or {}).items():

@@ -33,7 +33,7 @@ def functions() -> dict[str, int]:
     """Where the exported functions of `runtime.ll` lie."""
     text = source()
     image = disk.keep(text, lambda: llvm.assemble(text))
-    return llvm.load(image, EXPORTS, _symbols())
+    return llvm.load([image], EXPORTS, _symbols())
 
 
 def source() -> str:
