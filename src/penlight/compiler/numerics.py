@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 LARGE = 1 << 16  # elements from which on several threads are worth waking
+KINDS = {"f": "f32", "d": "f64"}  # NumPy's letters of the element types that kernels know
 
 
 def __getattr__(name: str) -> Any:
@@ -33,45 +34,190 @@ def available() -> bool:
     return find_spec("llvmlite") is not None
 
 
+def _char(x: Any) -> str:
+    """The letter of an array's element type; nothing for a Python number."""
+    return x.dtype.char if hasattr(x, "dtype") else ""
+
+
 # ------------------------------------------------------------ element by element
 
 
-@cache
-def _pointwise(op: str, *kinds: str) -> Any:
+def _ufunc(op: str, kinds: tuple[str, ...], plain: Callable) -> Callable:
+    """Our ufunc of an operation; NumPy's function where there is no compiler."""
+    if not available():
+        return plain
     from . import ufuncs
 
     return ufuncs.pointwise(op, kinds)
 
 
 @cache
-def _threaded(op: str, char: str) -> Callable[..., None]:
+def _threaded(op: str, char: str) -> Callable[..., None] | None:
     """A kernel for large contiguous arrays; it takes the arrays, the result, their size."""
+    if not available():
+        return None
     from . import runtime
     from .kernels.pointwise import Flat
 
     return runtime.kernel(Flat(op, KINDS[char]))
 
 
-KINDS = {"f": "f32", "d": "f64"}
-
-
 def _unary(name: str, op: str, plain: Callable) -> Callable:
-    """A function of one array by our kernels, else by NumPy's `plain`."""
-    found = None
+    """A function of one array by our kernels, else `plain`."""
+    ours: Any = None
 
-    def function(x: Any, /, out: Any = None, **how: Any) -> Any:
-        nonlocal found
-        if getattr(x, "dtype", _NONE).char not in KINDS or not available():
-            return plain(x, out=out, **how)
-        if x.size >= LARGE and out is None and not how and x.flags.c_contiguous:
-            if type(x) is np.ndarray:
-                out = np.empty(x.shape, x.dtype)
-                _threaded(op, x.dtype.char)(x, out, x.size)
-                return out
-        if found is None:
-            found = _pointwise(op, "f32", "f64")
-        return found(x, out, **how)
+    def function(x: Any, out: Any = None) -> Any:
+        nonlocal ours
+        try:
+            char = x.dtype.char
+        except AttributeError:
+            return plain(x, out=out)
+        if char not in KINDS:
+            return plain(x, out=out)
+        if x.size >= LARGE and _in_line(x, out) and (kernel := _threaded(op, char)):
+            out = np.empty(x.shape, x.dtype) if out is None else out
+            kernel(x, out, x.size)
+            return out
+        if ours is None:
+            ours = _ufunc(op, ("f32", "f64"), plain)
+        return ours(x) if out is None else ours(x, out)
 
+    return _documented(function, name)
+
+
+def _in_line(x: Any, out: Any) -> bool:
+    """Whether argument and result are plain arrays of one form whose elements lie in order."""
+    if type(x) is not np.ndarray or not x.flags.c_contiguous:
+        return False
+    return out is None or (
+        type(out) is np.ndarray and out.flags.c_contiguous and out.flags.writeable
+        and out.dtype is x.dtype and out.shape == x.shape
+    )  # fmt: skip
+
+
+def _binary(name: str, op: str, plain: Callable, chars: str = "fd") -> Callable:
+    """A function of two arrays of one type, or of an array and a number."""
+    kinds, ours = tuple(KINDS[c] for c in chars), None
+
+    def function(x: Any, y: Any, out: Any = None) -> Any:
+        nonlocal ours
+        found = _char(x) or _char(y)
+        if not found or found not in chars or (_char(y) or found) != found:
+            return plain(x, y, out=out)
+        if ours is None:
+            ours = _ufunc(op, kinds, plain)
+        return ours(x, y) if out is None else ours(x, y, out)
+
+    return _documented(function, name)
+
+
+def _documented(function: Callable, name: str) -> Callable:
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"np.{name}, computed by our kernels."
+    function.__doc__ = f"np.{name}, by our kernels where they know the element type."
     return function
+
+
+for _name, _op in {
+    "exp": "exp", "exp2": "exp2", "expm1": "expm1", "log": "log", "log2": "log2",
+    "log10": "log10", "log1p": "log1p", "sin": "sin", "cos": "cos", "tan": "tan",
+    "arcsin": "asin", "arccos": "acos", "arctan": "atan", "sinh": "sinh", "cosh": "cosh",
+    "tanh": "tanh", "arcsinh": "asinh", "arccosh": "acosh", "arctanh": "atanh",
+}.items():  # fmt: skip
+    globals()[_name] = _unary(_name, _op, getattr(np, _name))
+arctan2 = _binary("arctan2", "atan2", np.arctan2)
+power = _binary("power", "pow", np.power, "f")
+
+
+sigmoid = _unary("sigmoid", "sigmoid", lambda x, out=None: np.reciprocal(1 + np.exp(-x), out=out))
+
+
+# ------------------------------------------------------------ reductions
+
+
+@cache
+def _reduction(name: str, axes: int) -> np.ufunc:
+    from . import ufuncs
+
+    return ufuncs.reduction(name, axes)
+
+
+def _ours(x: Any, dtype: Any) -> bool:
+    """Whether x is ours to reduce."""
+    return _char(x) in KINDS and (dtype is None or dtype == x.dtype) and available()
+
+
+def sum(
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+) -> Any:
+    """np.sum, in the order of arithmetic that all kernels share."""
+    if not _ours(x, dtype):
+        return np.add.reduce(x, axis, dtype, out, keepdims)
+    return _reduce("sum", x, axis, out, keepdims)
+
+
+def prod(
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+) -> Any:
+    """np.prod, in the order of arithmetic that all kernels share."""
+    if not _ours(x, dtype):
+        return np.multiply.reduce(x, axis, dtype, out, keepdims)
+    return _reduce("prod", x, axis, out, keepdims)
+
+
+def mean(
+    x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+) -> Any:
+    """The sum by the number of elements."""
+    if not _ours(x, dtype):
+        return np.mean(x, axis, dtype, out, keepdims)
+    total = _reduce("sum", x, axis, out, keepdims)
+    return np.divide(total, x.dtype.type(x.size // max(total.size, 1)), out=out)
+
+
+def _reduce(name: str, x: Any, axis: Any, out: Any, keepdims: bool) -> Any:
+    if type(axis) is tuple and len(axis) == 1:
+        (axis,) = axis
+    if axis is None and not keepdims:
+        found = _reduction(name, 1)(x.reshape(-1))
+    elif axis is None or type(axis) is tuple:
+        axes = range(x.ndim) if axis is None else sorted(a % x.ndim for a in axis)
+        found = _reduce_several(name, x, list(axes))
+        if keepdims:
+            found = found.reshape([1 if a in axes else n for a, n in enumerate(x.shape)])
+    elif axis == x.ndim - 1 and not keepdims:
+        found = _reduction(name, 1)(x)
+    else:
+        found = _reduction(name, 1)(x, axis=axis, keepdims=keepdims)
+    if out is None:
+        return found
+    out[...] = found
+    return out
+
+
+def _reduce_several(name: str, x: Any, axes: list[int]) -> Any:
+    """Along several axes, neighbours of which become one."""
+    if len(axes) == x.ndim:
+        return _reduction(name, 1)(x.reshape(-1))
+    if not axes:
+        return x + x.dtype.type(0)
+    groups: list[list[int]] = []
+    for axis in axes:
+        if groups and groups[-1][-1] == axis - 1:
+            groups[-1].append(axis)
+        else:
+            groups.append([axis])
+    if len(groups) > 2:
+        kept = [a for a in range(x.ndim) if a not in axes]
+        shape = [x.shape[a] for a in kept]
+        count = math.prod(x.shape[a] for a in axes)
+        return _reduction(name, 1)(x.transpose(*kept, *axes).reshape(*shape, count))
+    shape, places, start = [], [], 0
+    for group in groups:
+        shape += x.shape[start : group[0]]
+        places.append(len(shape))
+        start = group[-1] + 1
+        shape.append(math.prod(x.shape[group[0] : start]))
+    merged = x.reshape(*shape, *x.shape[start:])
+    if len(places) == 2:
+        return _reduction(name, 2)(merged, axes=[tuple(places), ()])
+    return _reduction(name, 1)(merged, axis=places[0])

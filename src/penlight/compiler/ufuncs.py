@@ -31,11 +31,11 @@ def pointwise(op: str, kinds: Sequence[str] = ("f32", "f64")) -> np.ufunc:
     return _ufunc(op, loops, kinds, TABLE[op].arity, None)
 
 
-def reduction(name: str) -> np.ufunc:
-    """(m, n) -> (): "sum" or "prod" over the last two axes, or those given by `axes`."""
+def reduction(name: str, axes: int) -> np.ufunc:
+    """(n) -> () or (m, n) -> (): "sum" or "prod" over the last axis or two, or those it is told."""
     kinds = ("f32", "f64")
-    loops = [code.address(SumLoop(name, kind)) for kind in kinds]
-    return _ufunc(name, loops, kinds, 1, b"(m,n)->()")
+    loops = [code.address(SumLoop(name, kind, axes)) for kind in kinds]
+    return _ufunc(name, loops, kinds, 1, b"(n)->()" if axes == 1 else b"(m,n)->()")
 
 
 def _ufunc(

@@ -1,8 +1,8 @@
 """Sine, cosine, tangent and their inverses for float32 and float64; see `vector_math`.
 
-float32 is computed in float64. Angles up to 2⁴⁰ are reduced by subtracting multiples of π/2 in three
-pieces (Cody and Waite), larger ones by multiplying with the right bits of 2/π (M. Payne and R.
-Hanek, SIGNUM Newsletter 18, 1983), in a block that is entered only where a lane needs it.
+float32 is computed in float64. Angles up to 2⁴⁰ are reduced by subtracting multiples of π/2 in
+three pieces (Cody and Waite), larger ones by multiplying with the right bits of 2/π (M. Payne and
+R. Hanek, SIGNUM Newsletter 18, 1983), in a block that is entered only where a lane needs it.
 """
 
 from __future__ import annotations

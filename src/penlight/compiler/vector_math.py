@@ -5,8 +5,9 @@ same bits, at every vector width. Errors stay below 2 units in the last place; N
 and denormal numbers are as in IEEE 754. float32 is computed in float32 where it is hot (exp, log,
 tanh, erf), else in float64 with shorter polynomials.
 
-Range reductions: J.-M. Muller, "Elementary Functions", 3rd ed., chapter 11; W. J. Cody and W. Waite,
-"Software Manual for the Elementary Functions" (1980). Polynomials: tools/fit_polynomials.py.
+Range reductions: J.-M. Muller, "Elementary Functions", 3rd ed., chapter 11; W. J. Cody and
+W. Waite, "Software Manual for the Elementary Functions" (1980). Polynomials:
+tools/fit_polynomials.py.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums of run-time sizes and strides: the inner loop of a generalised ufunc (m,n)->().
+"""Sums of run-time sizes and strides: the inner loops of generalised ufuncs.
 
 The order of arithmetic is that of `reductions`. Chunks of 8192 elements are counted up like digits:
 sixteen partials per level, a level's result goes on to the next one.
@@ -19,32 +19,36 @@ from .pointwise import at_byte, loop_numbers
 from .reductions import CHUNK, COMBINE, PARTIALS, neutral
 
 LEVELS = 3  # 8192³ elements
+WIDTH = 8  # vectors of neighbouring results that are added up together
 
 
 @dataclass(frozen=True)
 class SumLoop:
-    """out[i] = the sum (or product) over m x n elements; sizes and strides are NumPy's, in bytes.
+    """out[i] = the sum (or product) over n or m x n elements; sizes and strides are NumPy's.
 
-    args: x, out; dimensions: outer, m, n; strides: of x and out along outer, of x along m and n.
+    args: x, out; dimensions: outer, (m,) n; strides: of x and out along outer, of x along (m,) n.
     """
 
     name: str
     kind: str
+    axes: int
 
     def emit(self, e: Emitter) -> None:
         """Neighbouring results in vectors; else neighbouring elements; else through a buffer."""
-        Sums(e, self.name, self.kind).write()
+        Sums(e, self.name, self.kind, self.axes).write()
 
 
 class Sums:
     """What the ways to add up share."""
 
-    def __init__(self, e: Emitter, name: str, kind: str):
+    def __init__(self, e: Emitter, name: str, kind: str, axes: int):
         self.e, self.kind, self.size = e, kind, size_of(kind)
         self.combine = lambda a, b: TABLE[COMBINE[name]].code(e, kind, a, b)
         self.start = float(neutral(name, kind))
         self.x, self.out = e.pointer(0), e.pointer(1)
-        self.outer, self.m, self.n, self.sx, self.so, self.sm, self.sn = loop_numbers(e, 3, 4)
+        self.outer, *sizes, self.sx, self.so = loop_numbers(e, 1 + axes, 2)
+        (*_, self.sm, self.sn) = (I64(0), *loop_numbers(e, 0, 2 + axes)[2:])
+        (*_, self.m, self.n) = (I64(1), *sizes)
 
     def write(self) -> None:
         """The whole loop."""
@@ -56,43 +60,60 @@ class Sums:
             b.and_(b.icmp_signed("==", self.sx, one), b.icmp_signed(">", self.outer, I64(1))),
         )
         wide = b.select(columns, self.outer, I64(0))
-        with e.loop(0, wide, lanes, "column") as i:
-            self._column(i, lanes)
+        whole = e.sub(wide, e.rem(wide, lanes))
+        with e.loop(0, whole, WIDTH * lanes, "column") as i:
+            self._columns(i, e.least(e.div(e.sub(whole, i), lanes), WIDTH), lanes, None)
+        with e.loop(whole, wide, lanes, "column") as i:
+            self._columns(i, 1, lanes, e.first_lanes(e.sub(wide, i), lanes))
         with e.loop(wide, self.outer, 1, "row") as i:
             self._row(i)
 
     # ------------------------------------------------------------ many results at once
 
-    def _column(self, i: Index, lanes: int) -> None:
-        """Results i, i + 1, ...: lane by lane one result."""
-        e = self.e
-        mask = e.first_lanes(e.sub(self.outer, i), lanes)
+    def _columns(self, i: Index, vectors: Index, lanes: int, mask: Any) -> None:
+        """Results i, i + 1, ...: the partials of all of them in memory, row after row."""
+        e, b = self.e, self.e.builder
         x = at_byte(e, self.x, e.mul(i, self.size))
+        parts = e.scratch(self.kind, PARTIALS * WIDTH * lanes)
 
-        def element(k: Index) -> ir.Value:
-            return e.load(at_byte(e, x, e.mul(k, self.sn)), 0, self.kind, lanes, mask)
+        def chunk(first: Index, last: Index, low: Index, high: Index) -> None:
+            with e.loop(0, PARTIALS * WIDTH) as k:
+                e.store(self._none(lanes), parts, e.mul(k, lanes), self.kind)
+            with e.loop(first, last, 1, "k") as k:
+                row = at_byte(e, x, e.mul(k, self.sn))
+                part = e.address(parts, e.mul(e.rem(k, PARTIALS), WIDTH * lanes), self.kind)
+                with e.loop(low, high, lanes, "v") as v:
+                    old = e.load(part, v, self.kind, lanes)
+                    new = e.load(row, v, self.kind, lanes, mask)
+                    e.store(self.combine(old, new), part, v, self.kind)
 
-        def chunk(first: Index, last: Index) -> ir.Value:
-            parts = [e.variable(self._none(lanes)) for _ in range(PARTIALS)]
-            whole = e.sub(last, e.rem(e.sub(last, first), PARTIALS))
-            with e.loop(first, whole, PARTIALS, "k") as k:
-                for j, part in enumerate(parts):
-                    part.set(self.combine(part.get(), element(e.add(k, j))))
-            for j, part in enumerate(parts[:-1]):
-                with e.guard(e.builder.icmp_signed("<", e.add(whole, j), last)):
-                    part.set(self.combine(part.get(), element(e.add(whole, j))))
-            return self._tree([p.get() for p in parts])
+        def finished(v: Index) -> ir.Value:
+            places = [e.add(v, j * WIDTH * lanes) for j in range(PARTIALS)]
+            return self._tree([e.load(parts, p, self.kind, lanes) for p in places])
 
-        small = e.builder.icmp_signed("<=", self.n, I64(CHUNK))
-        total = e.variable(self._none(lanes))
+        small = b.icmp_signed("<=", self.n, I64(CHUNK))
         with e.guard(small):
-            total.set(chunk(0, self.n))
-        with e.guard(e.builder.not_(small)):
-            total.set(self._levels(chunk, self.n, lanes))
-        found = total.get()
-        with e.loop(0, e.least(e.sub(self.outer, i), lanes), 1, "lane") as k:
-            at = at_byte(e, self.out, e.mul(e.add(i, k), self.so))
-            e.store(e.builder.extract_element(found, k), at, 0, self.kind)
+            chunk(0, self.n, 0, e.mul(vectors, lanes))
+            with e.loop(0, e.mul(vectors, lanes), lanes, "v") as v:
+                self._spread(finished(v), e.add(i, v), lanes, mask)
+        with e.guard(b.not_(small)), e.loop(0, e.mul(vectors, lanes), lanes, "one") as v:
+
+            def value(first: Index, last: Index) -> ir.Value:
+                chunk(first, last, v, e.add(v, lanes))
+                return finished(v)
+
+            self._spread(self._levels(value, self.n, lanes), e.add(i, v), lanes, mask)
+
+    def _spread(self, value: ir.Value, i: Index, lanes: int, mask: Any) -> None:
+        """Stores results i, i + 1, ..."""
+        e, b = self.e, self.e.builder
+        dense = b.icmp_signed("==", self.so, I64(self.size))
+        with e.guard(dense):
+            e.store(value, at_byte(e, self.out, e.mul(i, self.so)), 0, self.kind, mask)
+        with e.guard(b.not_(dense)), e.loop(0, lanes, 1, "lane") as k:
+            with e.guard(b.icmp_signed("<", e.add(i, k), self.outer)):
+                at = at_byte(e, self.out, e.mul(e.add(i, k), self.so))
+                e.store(b.extract_element(value, k), at, 0, self.kind)
 
     # ------------------------------------------------------------ one result after the other
 
@@ -126,9 +147,7 @@ class Sums:
         e = self.e
         memory = e.scratch(self.kind, CHUNK)
         with e.loop(first, last, 1, "g") as k:
-            place = e.add(
-                e.mul(e.div(k, self.n), self.sm), e.mul(e.rem(k, self.n), self.sn)
-            )
+            place = e.add(e.mul(e.div(k, self.n), self.sm), e.mul(e.rem(k, self.n), self.sn))
             e.store(e.load(at_byte(e, x, place), 0, self.kind), memory, e.sub(k, first), self.kind)
         return memory
 
