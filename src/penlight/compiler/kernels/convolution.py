@@ -1,4 +1,4 @@
-"""Convolutions as kernels: which loops a geometry needs, and how they are cut into blocks."""
+"""Convolutions: their geometry, the sweeps that a pass takes, how these are cut into blocks."""
 
 from __future__ import annotations
 
@@ -8,15 +8,10 @@ from math import gcd, prod
 from typing import Any
 
 from ..host import host
-from ..spec import Operand, Step
 from ..types import size_of
-from .layout import Pad, PadSizes, Transpose, TransposeSizes
-from .sweep import Sizes, Sweep
-from .weight_gradient import WeightGradient, WeightSizes
+from .sweep import Sizes
 
 Ints = tuple[int, ...]
-_MOST_THREADS = 64
-_WORTH = 1 << 17  # multiply-adds that are worth a thread
 
 
 @dataclass(frozen=True)
@@ -58,6 +53,11 @@ class Convolution:
                 self.size, self.kernel, self.stride, self.padding, self.dilation
             )
         )
+
+    @property
+    def padded(self) -> Ints:
+        """The size of a plane of x with its padding."""
+        return tuple(s + 2 * p for s, p in zip(self.size, self.padding))
 
     @property
     def work(self) -> int:
@@ -182,132 +182,3 @@ def _rows(lines: int, wide: int, lanes: int, most: int) -> int:
         return vectors * lanes / (lines * wide) + 0.05 * uneven, -rows
 
     return min(range(1, max(1, most // wide) + 1), key=waste)
-
-
-def tile_of(sizes: Sizes, kind: str) -> tuple[int, int]:
-    """Channels by vectors of a register tile: the cheapest that fits the registers."""
-    own = host()
-    lanes = own.lanes(size_of(kind))
-    wide = sizes.block_images * sizes.slot // lanes
-    tiles = ((8, 3), (6, 4), (12, 2), (24, 1)) if own.registers == 32 else ((4, 3), (6, 2), (12, 1))
-
-    def cost(tile: tuple[int, int]) -> float:
-        return sum(
-            max(r * v, r + 2 * v, 4) + 1
-            for r in _parts(sizes.rows, tile[0])
-            for v in _parts(wide, tile[1])
-        )
-
-    return min(tiles, key=cost)
-
-
-def _parts(total: int, part: int) -> list[int]:
-    return [part] * (total // part) + [total % part] * (total % part > 0)
-
-
-# ---------------------------------------------------------------- kernels
-
-
-def sweep(
-    kind: str, sizes: Sizes, epilogue: tuple[Step, ...] = (), extras: tuple[Operand, ...] = ()
-) -> Sweep:
-    """The kernel that is specialised on its sizes."""
-    return Sweep(
-        kind, *_form(sizes), tile_of(sizes, kind), _threads(sizes), sizes, epilogue, extras
-    )
-
-
-def generic_sweep(kind: str, sizes: Sizes) -> Sweep:
-    """The kernel that reads sizes like these from memory."""
-    tile = (8, 2) if host().registers == 32 else (4, 2)
-    return Sweep(kind, *_form(sizes), tile, _MOST_THREADS)
-
-
-def _form(sizes: Sizes) -> tuple[bool, bool, bool]:
-    """`unit`, `dense` and `linear` of a sweep."""
-    taps = sizes.taps
-    dense = sizes.out_step == (1, 1, 1) and sizes.places == sizes.out_size
-    in_order = sizes.w_taps == (taps[1] * taps[2], taps[2], 1)
-    return sizes.step[2] == 1, dense, in_order and sizes.w_depth == prod(taps)
-
-
-def _threads(sizes: Sizes) -> int:
-    work = sizes.images * sizes.groups * sizes.rows * sizes.depth
-    work *= prod(sizes.taps) * prod(sizes.places)
-    return max(1, min(_MOST_THREADS, work // _WORTH))
-
-
-# ---------------------------------------------------------------- the weight gradient
-
-
-@dataclass(frozen=True)
-class WeightPlan:
-    """The kernels of a weight gradient, and what they read and write.
-
-        x --pad--> padded      g --split--> panels      (padded, panels) --main--> sums
-        sums --join--> the gradient
-
-    `pad` is None where x needs none. `padded`, `panels` and `sums` are elements of workspace.
-    """
-
-    pad: Any
-    split: Any
-    main: Any
-    join: Any
-    padded: int
-    panels: int
-    sums: int
-
-
-def weight_plan(conv: Convolution, generic: bool = False) -> WeightPlan:
-    """The kernels; generic ones read their sizes, which `numbers` of a spec's fixed twin has."""
-    rows, depth = conv.outputs // conv.groups, conv.channels // conv.groups
-    taps, places = prod(conv.kernel), prod(conv.places)
-    lanes = host().lanes(size_of(conv.kind))
-    tile = (8, 2) if generic else _weight_tile(-(-rows // lanes), depth * taps)
-    if host().registers < 32:
-        tile = (4, 2)
-    width = tile[1] * lanes
-    panels = -(-rows // width)
-    padded = tuple(s + 2 * p for s, p in zip(conv.size, conv.padding))
-    images, lines = _summed(conv)
-    pad = PadSizes(conv.images * conv.channels, conv.size, conv.padding, padded)
-    split = TransposeSizes(
-        conv.images * conv.groups, panels, width, places, rows, panels * places,
-        rows * places, width * places, places, panels * places * width, places * width, width,
-    )  # fmt: skip
-    main = WeightSizes(
-        conv.images, conv.groups, panels, depth, padded, conv.kernel, conv.places, conv.stride,
-        conv.dilation, images, lines,
-    )  # fmt: skip
-    length = depth * taps
-    join = TransposeSizes(
-        conv.groups, panels, length, width, panels * length, rows,
-        panels * length * width, length * width, width, rows * length, width * length, length,
-    )  # fmt: skip
-    threads = max(1, min(_MOST_THREADS, conv.work // _WORTH))
-    return WeightPlan(
-        Pad(conv.kind, threads, pad) if any(conv.padding) else None,
-        Transpose(conv.kind, threads, split), WeightGradient(conv.kind, tile, threads, main),
-        Transpose(conv.kind, threads, join),
-        conv.images * conv.channels * prod(padded), conv.images * conv.groups * panels * places * width,
-        conv.groups * panels * length * width,
-    )  # fmt: skip
-
-
-def _weight_tile(vectors: int, rows: int) -> tuple[int, int]:
-    """Rows by vectors: the cheapest."""
-
-    def cost(tile: tuple[int, int]) -> float:
-        r, v = tile
-        return -(-vectors // v) * sum(max(n * v, n + 2 * v, 4) + 1 for n in _parts(rows, r))
-
-    return min(((6, 4), (8, 3), (9, 2), (9, 1)), key=cost)
-
-
-def _summed(conv: Convolution) -> tuple[int, int]:
-    """(images, lines): about 512 places that are summed at a time."""
-    deep, high, wide = conv.places
-    if prod(conv.places) > 512:
-        return 1, max(1, min(deep * high, 512 // wide))
-    return max(1, 512 // prod(conv.places)), deep * high

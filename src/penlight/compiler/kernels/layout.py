@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from ..emit import Emitter, Index
 from ..spec import Operand
 from ..types import size_of
 from .pack import transposed
-from .sizes import Numbers, Triple, steps_from
+from .sizes import NUMBERS_OPERAND, Numbers, Triple, read_numbers, steps_from
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PadSizes(Numbers):
 
 @dataclass(frozen=True)
 class Pad:
-    """The kernel that copies planes into larger ones. Operands: source, target, sizes."""
+    """The kernel that copies planes into larger ones. Operands: source, target, numbers."""
 
     kind: str
     threads: int
@@ -31,12 +32,12 @@ class Pad:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """Source, target, sizes."""
-        return _operands(self.kind)
+        """Source, target, numbers."""
+        return _operands(self)
 
     def emit(self, e: Emitter) -> None:
         """Line by line of the target."""
-        s, kind, b = self.sizes or PadSizes.load(e, e.pointer(2)), self.kind, e.builder
+        s, kind, b = _sizes(e, self, PadSizes), self.kind, e.builder
         source, target = e.pointer(0), e.pointer(1)
         lanes = e.host.lanes(size_of(kind))
         start, stop = e.share(e.mul(s.planes, e.mul(s.padded[0], s.padded[1])))
@@ -83,7 +84,7 @@ class TransposeSizes(Numbers):
 
 @dataclass(frozen=True)
 class Transpose:
-    """target[o, i][c, r] = source[o, i][r, c]. Operands: source, target, sizes."""
+    """target[o, i][c, r] = source[o, i][r, c]. Operands: source, target, numbers."""
 
     kind: str
     threads: int
@@ -91,12 +92,12 @@ class Transpose:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """Source, target, sizes."""
-        return _operands(self.kind)
+        """Source, target, numbers."""
+        return _operands(self)
 
     def emit(self, e: Emitter) -> None:
         """Square by square of as many lines as a vector has lanes."""
-        s = self.sizes or TransposeSizes.load(e, e.pointer(2))
+        s = _sizes(e, self, TransposeSizes)
         lanes = e.host.lanes(size_of(self.kind))
         grid = [e.div(e.add(n, lanes - 1), lanes) for n in (s.rows, s.cols)]
         extents = (s.outer, s.inner, *grid)
@@ -139,5 +140,13 @@ class Transpose:
             e.store(value, target, e.mul(c, s.target_col), kind, e.first_lanes(count, lanes))
 
 
-def _operands(kind: str) -> tuple[Operand, ...]:
-    return Operand(kind, (1,)), Operand(kind, (1,), written=True), Operand("i64", (1,))
+def _operands(spec: Any) -> tuple[Operand, ...]:
+    numbers = () if spec.sizes else (NUMBERS_OPERAND,)
+    return Operand(spec.kind, (1,)), Operand(spec.kind, (1,), written=True), *numbers
+
+
+def _sizes(e: Emitter, spec: Any, form: type) -> Any:
+    """The sizes, known or read."""
+    if spec.sizes:
+        return spec.sizes
+    return read_numbers(e, form, 2)[1]

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 from itertools import count
-from typing import Any, Self
+from typing import Any, TypeVar
 
 from llvmlite import ir
 
 from ..emit import I64, Emitter, Index
+from ..spec import Operand
 
 Triple = tuple[Index, Index, Index]
+T = TypeVar("T", bound="Numbers")
 
 
 @dataclass(frozen=True)
@@ -25,15 +27,19 @@ class Numbers:
             found += value if isinstance(value, tuple) else (value,)
         return found
 
-    @classmethod
-    def load(cls, e: Emitter, pointer: ir.Value) -> Self:
-        """The numbers that lie in memory, as `flat` orders them."""
-        numbers = (e.load(pointer, i, "i64") for i in count())
 
-        def read(form: str) -> Any:
-            return tuple(next(numbers) for _ in range(3)) if form == "Triple" else next(numbers)
+NUMBERS_OPERAND = Operand("i64", (1,))
 
-        return cls(**{f.name: read(str(f.type)) for f in fields(cls)})
+
+def read_numbers(e: Emitter, form: type[T], position: int) -> tuple[Index, T]:
+    """(threads, sizes) of an operand that holds them: a number, then those of `form.flat`."""
+    pointer = e.pointer(position)
+    numbers = (e.load(pointer, i, "i64") for i in count())
+
+    def read(of: str) -> Any:
+        return tuple(next(numbers) for _ in range(3)) if of == "Triple" else next(numbers)
+
+    return next(numbers), form(**{f.name: read(str(f.type)) for f in fields(form)})
 
 
 def same(index: Index, number: int) -> bool:

@@ -23,10 +23,10 @@ from ..emit import I64, Emitter, Index
 from ..spec import Operand, Step
 from ..types import size_of
 from .memory import gather, shuffled
-from .sizes import Numbers, Triple, same, steps_from
+from .sizes import NUMBERS_OPERAND, Numbers, Triple, read_numbers, same, steps_from
 from .sweep_tiles import Block, Tiles
 
-X, W, Y, PANELS, SIZES = range(5)  # the operands' positions; extras follow
+X, W, Y, PANELS, NUMBERS = range(5)  # the operands' positions
 _UNROLLED_TAPS = 27
 
 
@@ -71,13 +71,14 @@ class Sizes(Numbers):
 
 @dataclass(frozen=True)
 class Sweep:
-    """The kernel. Operands: x, w, y, panels (`threads` of them), sizes, then `extras`.
+    """The kernel. Operands: x, w, y, panels (one a thread), then `extras` or numbers.
 
     `unit`      places that are neighbours along the width are neighbours in x
     `dense`     places are all of y's plane, in order
     `linear`    the weights of a result lie one behind the other, channel by channel
     `tile`      channels by vectors that are summed at a time
-    `sizes`     None: read from memory
+    `threads`   at most so many work, and have panels
+    `sizes`     None: the last operand holds the number of threads, then the sizes
     `epilogue`  steps; value 0 is the sum; it stores to operand 2. (): the sum is stored
     `extras`    operands that it loads, with strides along (image, channel, flat position in y);
                 the last is 0 or 1
@@ -95,23 +96,25 @@ class Sweep:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """x, w, y, panels, sizes, extras."""
+        """x, w, y, panels, extras or numbers."""
         read, written = Operand(self.kind, (1,)), Operand(self.kind, (1,), written=True)
-        return read, read, written, written, Operand("i64", (1,)), *self.extras
+        return read, read, written, written, *(self.extras if self.sizes else (NUMBERS_OPERAND,))
 
     def emit(self, e: Emitter) -> None:
         """Blocks of places times tiles of channels, shared out in that order."""
-        with e.guard(e.builder.icmp_signed("<", e.thread, I64(self.threads)), "working"):
-            e.threads = e.least(e.threads, self.threads)
-            _Writer(self, e).blocks()
+        threads, sizes = self.threads, self.sizes
+        if sizes is None:
+            threads, sizes = read_numbers(e, Sizes, NUMBERS)
+        with e.guard(e.builder.icmp_signed("<", e.thread, e.value(threads)), "working"):
+            e.threads = e.least(e.threads, threads)
+            _Writer(self, sizes, e).blocks()
 
 
 class _Writer:
     """Writes one sweep."""
 
-    def __init__(self, spec: Sweep, e: Emitter):
-        self.spec, self.e = spec, e
-        self.s = s = spec.sizes or Sizes.load(e, e.pointer(SIZES))
+    def __init__(self, spec: Sweep, s: Sizes, e: Emitter):
+        self.spec, self.e, self.s = spec, e, s
         self.lanes = e.host.lanes(size_of(spec.kind))
         self.x = e.pointer(X)
         self.panel = e.address(e.pointer(PANELS), e.mul(e.thread, s.panel), spec.kind)

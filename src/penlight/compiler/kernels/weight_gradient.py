@@ -17,7 +17,7 @@ from typing import Any
 from ..emit import I64, Emitter, Index
 from ..spec import Operand
 from ..types import size_of
-from .sizes import Numbers, Triple
+from .sizes import NUMBERS_OPERAND, Numbers, Triple, read_numbers
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class WeightSizes(Numbers):
 
 @dataclass(frozen=True)
 class WeightGradient:
-    """The kernel. Operands: x (padded), g (in panels), sums, sizes.
+    """The kernel. Operands: x (padded), g (in panels), sums, numbers.
 
     `tile`  rows m by vectors of output channels; the width of a panel is that many vectors
     """
@@ -55,9 +55,9 @@ class WeightGradient:
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        """x, g, sums, sizes."""
-        read = Operand(self.kind, (1,))
-        return read, read, Operand(self.kind, (1,), written=True), Operand("i64", (1,))
+        """x, g, sums, numbers."""
+        read, written = Operand(self.kind, (1,)), Operand(self.kind, (1,), written=True)
+        return read, read, written, *(() if self.sizes else (NUMBERS_OPERAND,))
 
     def emit(self, e: Emitter) -> None:
         """Block of places after block; within it, this thread's tiles of weights."""
@@ -67,7 +67,7 @@ class WeightGradient:
 class _Writer:
     def __init__(self, spec: WeightGradient, e: Emitter):
         self.spec, self.e, self.kind = spec, e, spec.kind
-        self.s = s = spec.sizes or WeightSizes.load(e, e.pointer(3))
+        self.s = s = spec.sizes or read_numbers(e, WeightSizes, 3)[1]
         self.lanes = e.host.lanes(size_of(spec.kind))
         self.width = spec.tile[1] * self.lanes
         self.taps = e.mul(e.mul(s.taps[0], s.taps[1]), s.taps[2])

@@ -1,0 +1,194 @@
+"""Which kernels a convolution, its input gradient or its weight gradient takes, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Any
+
+from ..host import host
+from ..spec import Operand, Step
+from ..types import size_of
+from .convolution import Convolution, forward_sizes, input_sizes
+from .layout import Pad, PadSizes, Transpose, TransposeSizes
+from .sweep import Sizes, Sweep
+from .weight_gradient import WeightGradient, WeightSizes
+
+_MOST_THREADS = 64
+_WORTH = 1 << 17  # multiply-adds that are worth a thread
+
+
+@dataclass(frozen=True)
+class Launch:
+    """A kernel, the names of its buffers, how many threads are worth waking for it.
+
+    `numbers` are an i64 buffer behind the others, if there are any.
+    """
+
+    spec: Any
+    buffers: tuple[str, ...]
+    threads: int
+    numbers: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Kernels to run one after the other, and the elements of workspace that they share.
+
+    Buffers "a" and "b" are read, "out" is written, others are workspaces.
+    """
+
+    launches: tuple[Launch, ...]
+    workspaces: tuple[tuple[str, int], ...]
+
+
+def forward_plan(
+    conv: Convolution,
+    generic: bool = False,
+    epilogue: tuple[Step, ...] = (),
+    extras: tuple[Operand, ...] = (),
+) -> Plan:
+    """y from a = x and b = w. `epilogue` and `extras` as in `Sweep`; extras follow as "extra0"."""
+    return _sweeps(conv, [forward_sizes(conv)], generic, epilogue, extras)
+
+
+def input_plan(
+    conv: Convolution,
+    generic: bool = False,
+    epilogue: tuple[Step, ...] = (),
+    extras: tuple[Operand, ...] = (),
+) -> Plan:
+    """The gradient in x from a = the gradient in y, b = w: the transposed convolution of a."""
+    return _sweeps(conv, input_sizes(conv), generic, epilogue, extras)
+
+
+def _sweeps(
+    conv: Convolution, all_sizes: list[Sizes], generic: bool, epilogue: tuple, extras: tuple
+) -> Plan:
+    launches, panels = [], 1
+    names = ("a", "b", "out", "panels", *(f"extra{i}" for i in range(len(extras))))
+    for sizes in all_sizes:
+        threads = _threads(_work(sizes))
+        if generic:
+            tile = (8, 2) if host().registers == 32 else (4, 2)
+            spec = Sweep(conv.kind, *_form(sizes), tile, _MOST_THREADS)
+            launches.append(Launch(spec, names, threads, (threads, *sizes.flat())))
+        else:
+            tile = _sweep_tile(sizes, conv.kind)
+            spec = Sweep(conv.kind, *_form(sizes), tile, threads, sizes, epilogue, extras)
+            launches.append(Launch(spec, names, threads))
+        panels = max(panels, threads * sizes.panel)
+    return Plan(tuple(launches), (("panels", panels),))
+
+
+def _form(sizes: Sizes) -> tuple[bool, bool, bool]:
+    """`unit`, `dense` and `linear` of a sweep."""
+    taps = sizes.taps
+    dense = sizes.out_step == (1, 1, 1) and sizes.places == sizes.out_size
+    in_order = sizes.w_taps == (taps[1] * taps[2], taps[2], 1)
+    return sizes.step[2] == 1, dense, in_order and sizes.w_depth == prod(taps)
+
+
+def _work(sizes: Sizes) -> int:
+    work = sizes.images * sizes.groups * sizes.rows * sizes.depth
+    return work * prod(sizes.taps) * prod(sizes.places)
+
+
+def _threads(work: int) -> int:
+    return max(1, min(_MOST_THREADS, work // _WORTH))
+
+
+# ---------------------------------------------------------------- the weight gradient
+
+
+def weight_plan(conv: Convolution, generic: bool = False) -> Plan:
+    """The gradient in w from a = the gradient in y, b = x.
+
+    b -> padded; a -> split, in panels of output channels; both -> sums -> out.
+    """
+    rows, depth = conv.outputs // conv.groups, conv.channels // conv.groups
+    taps, places, padded = prod(conv.kernel), prod(conv.places), conv.padded
+    lanes = host().lanes(size_of(conv.kind))
+    tile = _weight_tile(1 if generic else -(-rows // lanes), 0 if generic else depth * taps)
+    width, length = tile[1] * lanes, depth * taps
+    panels = -(-rows // width)
+    threads = _threads(conv.work)
+    pad = PadSizes(conv.images * conv.channels, conv.size, conv.padding, padded)
+    split = TransposeSizes(
+        conv.images * conv.groups, panels, width, places, rows, panels * places,
+        rows * places, width * places, places, panels * places * width, places * width, width,
+    )  # fmt: skip
+    main = WeightSizes(
+        conv.images, conv.groups, panels, depth, padded, conv.kernel, conv.places, conv.stride,
+        conv.dilation, *_summed(conv.places),
+    )  # fmt: skip
+    join = TransposeSizes(
+        conv.groups, panels, length, width, panels * length, rows,
+        panels * length * width, length * width, width, rows * length, width * length, length,
+    )  # fmt: skip
+    kind, source = conv.kind, "padded" if any(conv.padding) else "b"
+    launches = [
+        Launch(Transpose(kind, threads, split), ("a", "split"), threads),
+        Launch(WeightGradient(kind, tile, threads, main), (source, "split", "sums"), threads),
+        Launch(Transpose(kind, threads, join), ("sums", "out"), threads),
+    ]
+    workspaces = [
+        ("split", conv.images * conv.groups * panels * places * width),
+        ("sums", conv.groups * panels * length * width),
+    ]
+    if source == "padded":
+        launches.insert(0, Launch(Pad(kind, threads, pad), ("b", "padded"), threads))
+        workspaces.append(("padded", conv.images * conv.channels * prod(padded)))
+    return Plan(tuple(map(_generic, launches) if generic else launches), tuple(workspaces))
+
+
+def _generic(launch: Launch) -> Launch:
+    """The same kernel, with its sizes in memory."""
+    spec, threads = launch.spec, launch.threads
+    numbers = (threads, *spec.sizes.flat())
+    generic = replace(spec, sizes=None, threads=_MOST_THREADS)
+    return Launch(generic, launch.buffers, threads, numbers)
+
+
+def _weight_tile(vectors: int, rows: int) -> tuple[int, int]:
+    """Rows by vectors: the cheapest for a gradient of so many rows; for 0 rows a fair one."""
+    many = host().registers == 32
+    if not rows:
+        return (8, 2) if many else (4, 2)
+
+    def cost(tile: tuple[int, int]) -> int:
+        return -(-vectors // tile[1]) * sum(_cycles(n, tile[1]) for n in _parts(rows, tile[0]))
+
+    return min(((6, 4), (8, 3), (9, 2), (9, 1)) if many else ((4, 3), (6, 2), (9, 1)), key=cost)
+
+
+def _summed(places: tuple[int, ...]) -> tuple[int, int]:
+    """(images, lines): about 512 places that are summed at a time."""
+    if prod(places) > 512:
+        return 1, max(1, min(places[0] * places[1], 512 // places[2]))
+    return max(1, 512 // prod(places)), places[0] * places[1]
+
+
+# ---------------------------------------------------------------- register tiles
+
+
+def _sweep_tile(sizes: Sizes, kind: str) -> tuple[int, int]:
+    """Channels by vectors: the cheapest that fits the registers."""
+    own = host()
+    wide = sizes.block_images * sizes.slot // own.lanes(size_of(kind))
+    tiles = ((8, 3), (6, 4), (12, 2), (24, 1)) if own.registers == 32 else ((4, 3), (6, 2), (12, 1))
+
+    def cost(tile: tuple[int, int]) -> int:
+        rows, vectors = _parts(sizes.rows, tile[0]), _parts(wide, tile[1])
+        return sum(_cycles(r, v) for r in rows for v in vectors)
+
+    return min(tiles, key=cost)
+
+
+def _cycles(rows: int, vectors: int) -> int:
+    """What one step of a tile takes: its multiply-adds, or its loads, or their latency."""
+    return max(rows * vectors, rows + 2 * vectors, 4) + 1
+
+
+def _parts(total: int, part: int) -> list[int]:
+    return [part] * (total // part) + [total % part] * (total % part > 0)
