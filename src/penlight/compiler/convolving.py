@@ -21,8 +21,8 @@ def convolve(
     x: np.ndarray, w: np.ndarray, stride: Ints, padding: Ints, dilation: Ints, groups: int
 ) -> np.ndarray:
     """y (N, O, *P) from x (N, C, *S) and w (O, C/groups, *K), all float32 or float64."""
-    run = _form("forward", x.dtype.char, x.shape, w.shape, stride, padding, dilation, groups)
-    return run(x, w)
+    forms = x.dtype.char, x.shape, w.shape, ()
+    return _form("forward", *forms, stride, padding, dilation, groups)(x, w)
 
 
 def convolve_input(
@@ -30,9 +30,8 @@ def convolve_input(
     groups: int,
 ) -> np.ndarray:  # fmt: skip
     """The adjoint of `convolve` in x (N, C, *size), of g (N, O, *P)."""
-    shape = (g.shape[0], w.shape[1] * groups, *size)
-    run = _form("input", g.dtype.char, shape, w.shape, stride, padding, dilation, groups)
-    return run(g, w)
+    forms = g.dtype.char, (g.shape[0], w.shape[1] * groups, *size), w.shape, g.shape[2:]
+    return _form("input", *forms, stride, padding, dilation, groups)(g, w)
 
 
 def convolve_weight(
@@ -40,20 +39,19 @@ def convolve_weight(
     groups: int,
 ) -> np.ndarray:  # fmt: skip
     """The adjoint of `convolve` in w (O, C/groups, *kernel), of g (N, O, *P) and x."""
-    shape = (g.shape[1], x.shape[1] // groups, *kernel)
-    run = _form("weight", g.dtype.char, x.shape, shape, stride, padding, dilation, groups)
-    return run(g, x)
+    forms = g.dtype.char, x.shape, (g.shape[1], x.shape[1] // groups, *kernel), g.shape[2:]
+    return _form("weight", *forms, stride, padding, dilation, groups)(g, x)
 
 
 @lru_cache(maxsize=1024)
 def _form(
-    which: str, char: str, x: Ints, w: Ints, stride: Ints, padding: Ints, dilation: Ints,
-    groups: int,
+    which: str, char: str, x: Ints, w: Ints, places: Ints, stride: Ints, padding: Ints,
+    dilation: Ints, groups: int,
 ) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:  # fmt: skip
     from .kernels.convolution import Convolution
     from .kernels.convolution_plan import forward_plan, input_plan, weight_plan
 
-    conv = Convolution.of(_KINDS[char], x, w, stride, padding, dilation, groups)
+    conv = Convolution.of(_KINDS[char], x, w, stride, padding, dilation, groups, places)
     y = (x[0], w[0], *conv.places[5 - len(x) :])
     plan, out = {
         "forward": (forward_plan, y), "input": (input_plan, x), "weight": (weight_plan, w)
@@ -69,14 +67,14 @@ class Form:
     def __init__(self, plan: Callable[[bool], Any], shape: Ints, dtype: np.dtype):
         self.plan, self.shape, self.dtype = plan, shape, dtype
         self.calls = 0
-        self.run, self.workspaces = program(plan(True))
+        self.ready = program(plan(True))
 
     def __call__(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         self.calls += 1
         if self.calls == HOT:
             self._specialise()
         out = np.empty(self.shape, self.dtype)
-        run, workspaces = self.run, self.workspaces
+        run, workspaces = self.ready
         scratch = [np.empty(n, self.dtype) for n in workspaces]
         run(np.ascontiguousarray(a), np.ascontiguousarray(b), out, *scratch)
         return out
@@ -89,7 +87,7 @@ class Form:
         def take_over(error: Exception | None) -> None:
             if error is not None:
                 raise error
-            self.run, self.workspaces = program(plan)
+            self.ready = program(plan)
 
         code.compile_soon([launch.spec for launch in plan.launches], take_over)
 

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from .convolving import convolve, convolve_input, convolve_weight  # noqa: F401
+
 LARGE = 1 << 16  # elements from which on several threads are worth waking
 KINDS = {"f": "f32", "d": "f64"}  # NumPy's letters of the element types that kernels know
 

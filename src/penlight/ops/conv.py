@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arguments import ints, need_tensor
@@ -185,6 +186,27 @@ def _wide(xp: Any, *arrays: Any) -> tuple:
     return arrays
 
 
+def _has_kernels(x: Any) -> bool:
+    """Whether the compiler's kernels take such elements; what they do not is done with NumPy."""
+    return x.dtype.char in "fd" and numerics.available()
+
+
+def _forward(xp: Any, x: Any, w: Any, how: Geometry) -> Any:
+    return xp.convolve(x, w, *how) if _has_kernels(x) else correlate(xp, x, w, how)
+
+
+def _input(xp: Any, g: Any, w: Any, size: Ints, how: Geometry) -> Any:
+    if _has_kernels(g):
+        return xp.convolve_input(g, w, tuple(size), *how)
+    return correlate_input(xp, g, w, size, how)
+
+
+def _weight(xp: Any, g: Any, x: Any, kernel: Ints, how: Geometry) -> Any:
+    if _has_kernels(g):
+        return xp.convolve_weight(g, x, tuple(kernel), *how)
+    return correlate_weight(xp, g, x, kernel, how)
+
+
 def _rules() -> dict[str, Callable]:
     def input_rule(g, weight, input_shape, stride, padding, dilation, transposed, groups):
         how = Geometry(stride, padding, dilation, groups)
@@ -222,9 +244,9 @@ def _convolution(
     x, w = _wide(xp, input, weight)
     if transposed:
         size = _transposed_size(x.shape[2:], w.shape[2:], *how[:3], output_padding)
-        y = correlate_input(xp, x, w, size, how)
+        y = _input(xp, x, w, size, how)
     else:
-        y = correlate(xp, x, w, how)
+        y = _forward(xp, x, w, how)
     if bias is not None:
         y += bias.reshape(-1, *(1,) * len(how.stride))
     return y.astype(input.dtype, copy=False)
@@ -244,7 +266,7 @@ def _convolution(
 )
 def _correlate(xp, input, weight, how):
     """`correlate` as an op."""
-    return correlate(xp, *_wide(xp, input, weight), how).astype(input.dtype, copy=False)
+    return _forward(xp, *_wide(xp, input, weight), how).astype(input.dtype, copy=False)
 
 
 @op(
@@ -261,7 +283,7 @@ def _correlate(xp, input, weight, how):
 )
 def _correlate_input(xp, grad, weight, size, how):
     """`correlate_input` as an op."""
-    return correlate_input(xp, *_wide(xp, grad, weight), size, how).astype(grad.dtype, copy=False)
+    return _input(xp, *_wide(xp, grad, weight), size, how).astype(grad.dtype, copy=False)
 
 
 @op(
@@ -278,7 +300,7 @@ def _correlate_input(xp, grad, weight, size, how):
 )
 def _correlate_weight(xp, grad, input, kernel, how):
     """`correlate_weight` as an op."""
-    return correlate_weight(xp, *_wide(xp, grad, input), kernel, how).astype(grad.dtype, copy=False)
+    return _weight(xp, *_wide(xp, grad, input), kernel, how).astype(grad.dtype, copy=False)
 
 
 # ---------------------------------------------------------------- what users call

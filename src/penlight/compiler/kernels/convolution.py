@@ -18,7 +18,7 @@ Ints = tuple[int, ...]
 class Convolution:
     """A geometry: x (images, channels, *size), w (outputs, channels/groups, *kernel).
 
-    y (images, outputs, *places); three spatial axes always, of length 1 where there are fewer.
+    y (images, outputs, *places). Always three spatial axes, of length 1 where there are fewer.
     """
 
     kind: str
@@ -32,32 +32,38 @@ class Convolution:
     padding: Ints
     dilation: Ints
 
+    places: Ints
+
     @classmethod
     def of(
-        cls, kind: str, x: Ints, w: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int
-    ) -> Convolution:
-        """From the shapes of x and w, of one to three spatial axes."""
+        cls, kind: str, x: Ints, w: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int,
+        places: Ints = (),
+    ) -> Convolution:  # fmt: skip
+        """From the shapes of x and w, of one to three spatial axes.
+
+        `places` may be fewer, or more, than those at which the kernel is within the padded x.
+        """
         lead = 5 - len(x)
         ones, zeros = (1,) * lead, (0,) * lead
+        places = places or tuple(
+            (s + 2 * p - d * (k - 1) - 1) // step + 1
+            for s, k, step, p, d in zip(x[2:], w[2:], stride, padding, dilation)
+        )
         return cls(
             kind, x[0], x[1], w[0], groups, ones + tuple(x[2:]), ones + tuple(w[2:]),
             ones + tuple(stride), zeros + tuple(padding), ones + tuple(dilation),
+            ones + tuple(places),
         )  # fmt: skip
 
     @property
-    def places(self) -> Ints:
-        """The size of a plane of y."""
+    def padded(self) -> Ints:
+        """The size of a plane of x with its padding, and as far as the kernel reaches."""
         return tuple(
-            (s + 2 * p - d * (k - 1) - 1) // step + 1
-            for s, k, step, p, d in zip(
-                self.size, self.kernel, self.stride, self.padding, self.dilation
+            max(s + 2 * p, (n - 1) * step + d * (k - 1) + 1)
+            for s, p, n, step, d, k in zip(
+                self.size, self.padding, self.places, self.stride, self.dilation, self.kernel
             )
         )
-
-    @property
-    def padded(self) -> Ints:
-        """The size of a plane of x with its padding."""
-        return tuple(s + 2 * p for s, p in zip(self.size, self.padding))
 
     @property
     def work(self) -> int:

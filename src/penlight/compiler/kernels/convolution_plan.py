@@ -126,7 +126,7 @@ def weight_plan(conv: Convolution, generic: bool = False) -> Plan:
         conv.groups, panels, length, width, panels * length, rows,
         panels * length * width, length * width, width, rows * length, width * length, length,
     )  # fmt: skip
-    kind, source = conv.kind, "padded" if any(conv.padding) else "b"
+    kind, source = conv.kind, "b" if padded == conv.size else "padded"
     launches = [
         Launch(Transpose(kind, threads, split), ("a", "split"), threads),
         Launch(WeightGradient(kind, tile, threads, main), (source, "split", "sums"), threads),
