@@ -98,9 +98,9 @@ def _reduced(name, x):
     for start in range(0, n, 16):
         part = x[..., start : start + 16]
         width = part.shape[-1]
-        partials[..., :width] = fold(partials[..., :width], part)
+        partials[..., :width] = fold(part, partials[..., :width])
     for half in (8, 4, 2, 1):
-        partials = fold(partials[..., :half], partials[..., half : 2 * half])
+        partials = fold(partials[..., half : 2 * half], partials[..., :half])
     return partials[..., 0]
 
 

@@ -17,11 +17,12 @@ from typing import Any
 
 from ..emit import Emitter, Index
 from ..spec import Operand, Step
+from ..types import is_float
 from .memory import strided
 from .phases import Pass, Phases
 from .plan import TILE, Axis, Plan, plan_of, threads_worth
 from .points import Evaluator, Point
-from .reductions import PARTIALS, Lanes, Reduction, Slots, fold
+from .reductions import PARTIALS, Extremum, Lanes, Reduction, Slots, fold
 from .steps import repeated
 from .tiles import Tile
 
@@ -107,7 +108,7 @@ class Walk:
     def _pass(self, point: Point, values: dict[int, Any], walk: Pass) -> None:
         body = self.plan.body
         reductions = [
-            Reduction(self.e, body[n].attr, body[body[n].args[0]].kind) for n in walk.reduces
+            self.reduction(body[n].attr, body[body[n].args[0]].kind) for n in walk.reduces
         ]
 
         def over(start: Index, stop: Index, partials: list[Any]) -> None:
@@ -115,9 +116,7 @@ class Walk:
                 local = self._inner_values(here, values, walk, number)
                 for n, partial in zip(walk.reduces, partials):
                     found = repeated(self.e, local[body[n].args[0]], here.lanes)
-                    parts = [found, self.numbers(number, here.lanes)][
-                        : len(partial.reduction.kinds)
-                    ]
+                    parts = partial.reduction.element(found, self.numbers(number, here.lanes))
                     partial.add(number, parts, here.mask)
                 self.at.write(here, local, walk.writes)
 
@@ -128,8 +127,7 @@ class Walk:
             over(0, count, [])
             return
         totals = fold(self.e, reductions, count, point.lanes, self.partials(point), over)
-        for n, parts in zip(walk.reduces, totals):
-            values[n] = parts[-1]
+        values.update(zip(walk.reduces, totals))
 
     def _inner_values(
         self, here: Point, values: dict[int, Any], walk: Pass, number: Index
@@ -154,6 +152,10 @@ class Walk:
     def inner_points(self, point: Point, start: Index, stop: Index, visit: Visit) -> None:
         """Visits the inner points [start, stop)."""
         raise NotImplementedError
+
+    def reduction(self, name: str, kind: str) -> Reduction:
+        """A reduction, in the form that suits the partials."""
+        return Reduction(self.e, name, kind)
 
     def partials(self, point: Point) -> Callable[[Reduction], Any]:
         """Makes the partials of a chunk."""
@@ -275,6 +277,11 @@ class Rows(Walk):
             late = b.not_(e.first_lanes(e.sub(low, j), PARTIALS))
             mask = b.and_(late, e.first_lanes(e.sub(high, j), PARTIALS))
             visit(point.spread(e, axis, j, PARTIALS, mask), e.add(number, j))
+
+    def reduction(self, name: str, kind: str) -> Reduction:
+        """Those of floats with NaN kept apart."""
+        apart = name in ("max", "min") and is_float(kind)
+        return (Extremum if apart else Reduction)(self.e, name, kind)
 
     def partials(self, point: Point) -> Callable[[Reduction], Any]:
         """The lanes of a vector."""

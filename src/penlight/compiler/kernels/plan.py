@@ -18,7 +18,7 @@ from .reductions import PARTIALS
 
 TILE = 16
 WIDE = 64  # lanes of a reduction over columns: whole cache lines of each row
-ELEMENTWISE = 64  # bytes of the narrowest operand that one step of an elementwise loop takes
+ELEMENTWISE = 128  # bytes of the narrowest operand that one step of an elementwise loop takes
 
 # Costs of a vector of 16 elements, about in cycles
 NEIGHBOURS, REPEATED, REVERSED, TURNED, SCATTERED = 1.0, 0.5, 2.0, 6.0, 16.0
