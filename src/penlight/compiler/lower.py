@@ -10,7 +10,7 @@ from .ir import Shape, Value
 from .kernels.loops import Loops
 from .kernels.product import Product
 from .passes.fuse import Fusion, Group, waits
-from .spec import Operand, Spec, Step
+from .spec import At, Operand, Spec, Step
 from .structures import STRUCTURES
 from .views import Access, access, reshaped_strides, row_major
 
@@ -69,7 +69,8 @@ class Body:
         if outer:
             strides = self.spread(strides)
         along = tuple(strides[axis] for axis in self.order)
-        found, memory = Operand(root.kind, along, offset, written), memory_of(root)
+        home, start = self.fusion.layouts.home(root)
+        found, memory = Operand(root.kind, along, start + offset, written), memory_of(home)
         for n, known in enumerate(zip(self.operands, self.memory)):
             if known == (found, memory):
                 return n
@@ -156,9 +157,8 @@ class Body:
                 strides[target] = at.strides[a]
         extents = self.extents(outer)
         along = reshaped_strides(value.shape, tuple(strides), extents)
-        n = self.operand(at.root, at.offset, along, outer)
-        error = self.error()
-        attr = (n, ((table.shape[axis], at.strides[axis], axis),), error)
+        n, error = self.operand(at.root, at.offset, along, outer), self.error()
+        attr = At(n, (table.shape[axis],), (at.strides[axis],), error, (axis,))
         return self.step("load_at", (self.read(index, outer),), value.kind, attr)
 
     def error(self) -> int:
@@ -199,6 +199,13 @@ def lower(fusion: Fusion) -> list[Launch]:
     return found
 
 
+def given(fusion: Fusion, argument: Value) -> tuple[Operand, Memory]:
+    """How an argument lies in memory, over its own axes."""
+    at = fusion.layouts.access(argument)
+    home, start = fusion.layouts.home(at.root)
+    return Operand(argument.kind, at.strides, start + at.offset), memory_of(home)
+
+
 def loops(fusion: Fusion, group: Group) -> list[Launch]:
     """Elementwise values, and sums over the last axes of the kernel."""
     axes = group.axes or ()
@@ -215,9 +222,9 @@ def product(fusion: Fusion, group: Group) -> list[Launch]:
     head = group.head
     body = Body(group, fusion, tuple(range(len(group.space))))
     for argument in head.inputs:
-        at = fusion.layouts.access(argument)
-        body.operands.append(Operand(head.kind, at.strides, at.offset))
-        body.memory.append(memory_of(at.root))
+        operand, memory = given(fusion, argument)
+        body.operands.append(operand)
+        body.memory.append(memory)
     body.made[head.number] = body.step("sum", (), head.kind)
     body.write(skip=head)
     *batch, m, n = head.shape
@@ -241,33 +248,45 @@ def copied(
 
 
 def concat(fusion: Fusion, group: Group) -> list[Launch]:
-    """Each part is copied to its place."""
+    """Each part is copied to its place, unless it was computed there."""
     head, found, start = group.head, [], 0
     strides = fusion.layouts(head)
     for part in head.inputs:
-        if part.size:
-            found.append(copied(fusion, group, part, head, start * strides[head.attr], strides))
+        offset = start * strides[head.attr]
+        if part.size and not lies(fusion, part, head, offset, strides):
+            found.append(copied(fusion, group, part, head, offset, strides))
         start += part.shape[head.attr]
     return found
 
 
 def put(fusion: Fusion, group: Group) -> list[Launch]:
-    """The base is copied, then the part over it."""
+    """The base is copied, then the part over it, unless they were computed there."""
     base, part = group.head.inputs
-    strides = fusion.layouts(group.head)
+    strides, found = fusion.layouts(group.head), []
+    if not lies(fusion, base, group.head, 0, strides):
+        found.append(copied(fusion, group, base, group.head, 0, strides))
     offset = sum(start * s for (start, _, _), s in zip(group.head.attr, strides))
     along = tuple(s * step for (_, _, step), s in zip(group.head.attr, strides))
-    found = [copied(fusion, group, base, group.head, 0, strides)]
-    return found + ([copied(fusion, group, part, group.head, offset, along)] if part.size else [])
+    if part.size and not lies(fusion, part, group.head, offset, along):
+        found.append(copied(fusion, group, part, group.head, offset, along))
+    return found
+
+
+def lies(fusion: Fusion, part: Value, whole: Value, offset: int, strides: Shape) -> bool:
+    """Whether a part is in its place within the whole already."""
+    at = fusion.layouts.access(part)
+    inside = fusion.layouts.inside.get(at.root.number)
+    steps = tuple(0 if n == 1 else s for n, s in zip(part.shape, strides))
+    return inside == (whole, offset) and (at.offset, at.strides) == (0, steps)
 
 
 def structure(fusion: Fusion, group: Group) -> list[Launch]:
     """The stages of an operation that brings its own kernels."""
     head, operands, memory = group.head, [], []
     for argument in head.inputs:
-        at = fusion.layouts.access(argument)
-        operands.append(Operand(argument.kind, at.strides, at.offset))
-        memory.append(memory_of(at.root))
+        operand, where = given(fusion, argument)
+        operands.append(operand)
+        memory.append(where)
     forms = [(v.kind, v.shape) for v in head.inputs]
     plan = STRUCTURES[head.op].plan(forms, operands, head.attr)
     results = [v for v in group.members]

@@ -16,6 +16,7 @@ from .passes.fuse import Group, fuse
 from .passes.layout import layout
 from .passes.schedule import ALIGN, plan, schedule
 from .passes.simplify import simplify
+from .passes.sink import sink
 from .trace import Trace, filled
 from .translate import translate
 from .types import size_of
@@ -40,6 +41,7 @@ class Program:
         check(graph)
         graph, layouts = layout(graph, list(strides))
         check(graph)
+        sink(graph, layouts)
         self.graph = graph
         self.fusion = fuse(graph, layouts)
         self.launches = lower(self.fusion)
@@ -106,8 +108,9 @@ class Program:
         ]
 
     def _touched(self, group: Group) -> tuple[set[Memory], set[Memory]]:
-        reads = {memory_of(root) for root in _roots(group)}
-        writes = {("value", v.number) for v in group.members}
+        layouts = self.fusion.layouts
+        reads = {memory_of(layouts.home(root)[0]) for root in _roots(group)}
+        writes = {memory_of(layouts.home(v)[0]) for v in group.members}
         return {self.home.get(m, m) for m in reads}, {self.home.get(m, m) for m in writes}
 
     def _arena(self, touches: dict) -> None:
@@ -204,7 +207,9 @@ class Program:
     def _reader(self, value: Value) -> Any:
         """A function (inputs, outputs) -> the value as an array."""
         at = self.fusion.layouts.access(value)
-        memory = self.home.get(memory_of(at.root), memory_of(at.root))
+        home, start = self.fusion.layouts.home(at.root)
+        at = Access(home, start + at.offset, at.strides)
+        memory = self.home.get(memory_of(home), memory_of(home))
         dtype = NUMPY[value.kind]
         if memory[0] in ("input", "output"):
             position, from_outputs = memory[1], memory[0] == "output"

@@ -24,8 +24,8 @@ SMALL = 8192  # elements: a sum this short is not worth a kernel of its own
 FEW = 16  # with fewer sums than this, joining them to a large group would idle the threads
 HEADS = ("product",)  # heads whose kernels take elementwise values along
 CHEAP = {
-    "add", "sub", "mul", "neg", "abs", "min", "max", "lt", "le", "gt", "ge", "eq", "ne", "and", "or",
-    "xor", "not", "where", "cast", "square", "isnan",
+    "add", "sub", "mul", "neg", "abs", "min", "max", "lt", "le", "gt", "ge", "eq", "ne", "and",
+    "or", "xor", "not", "where", "cast", "square", "isnan",
 }  # fmt: skip
 
 
@@ -137,6 +137,15 @@ class Fusion:
         for group in self.groups:
             if group is then or group.before >> then.number & 1:
                 group.before |= bits
+
+    def base_first(self, value: Value) -> None:
+        """What fills an array is written before the parts that lie in it."""
+        if value.inputs[0].number in self.layouts.inside:
+            part, base = self.group_of(value.inputs[1]), value
+            while base.op == "put":
+                base = base.inputs[0]
+            if part is not None:
+                self.order(self.home[base.number], part)
 
     def group_of(self, value: Value) -> Group | None:
         """The group that makes what a value shows."""
@@ -257,6 +266,8 @@ def fuse(graph: Graph, layouts: Layouts) -> Fusion:
             group = found.start(value, value.shape)
             for v in value.inputs:
                 found.demand(v)
+            if value.op == "put":
+                found.base_first(value)
             found.enter(group, value, list(value.inputs))
             if value.op not in HEADS:
                 found.stored.add(value.number)

@@ -13,11 +13,15 @@ from ..views import Access, Strides, access, is_dense
 
 
 class Layouts:
-    """number of a value -> its strides."""
+    """number of a value -> its strides.
+
+    `inside`  values that lie in the memory of another: (that value, offset)
+    """
 
     def __init__(self, strides_of_inputs: list[Strides]):
         self.inputs = strides_of_inputs
         self.known: dict[int, Strides] = {}
+        self.inside: dict[int, tuple[Value, int]] = {}
 
     def __call__(self, value: Value) -> Strides:
         return self.known[value.number]
@@ -25,6 +29,14 @@ class Layouts:
     def access(self, value: Value) -> Access | None:
         """How a value is read."""
         return access(value, self)
+
+    def home(self, root: Value) -> tuple[Value, int]:
+        """In whose memory a value lies, and from which element on."""
+        offset = 0
+        while root.number in self.inside:
+            root, start = self.inside[root.number]
+            offset += start
+        return root, offset
 
 
 def layout(graph: Graph, strides_of_inputs: list[Strides]) -> tuple[Graph, Layouts]:
@@ -35,6 +47,8 @@ def layout(graph: Graph, strides_of_inputs: list[Strides]) -> tuple[Graph, Layou
     def changed(new: Graph, value: Value, inputs: tuple[Value, ...]) -> Value:
         if value.op in READS_MEMORY or value.op in STRUCTURES:
             inputs = tuple([_in_memory(new, v, found) for v in inputs])
+        if value.op == "put":
+            inputs = (_in_memory(new, inputs[0], found), inputs[1])
         if value.op in STRUCTURES and STRUCTURES[value.op].rows:
             inputs = tuple([_in_rows(new, v, found) for v in inputs])
         made = new.add(value.op, *inputs, attr=value.attr)

@@ -5,8 +5,8 @@ is written or overwritten before it is read, and places in memory that no two va
 both are needed. Leaves the kernels as they are.
 
 Threads walk the list of kernels side by side and meet at barriers only, so what counts is not the
-place in the list but the *epoch*, the number of barriers passed: memory that is freed in one epoch is
-used again in a later one.
+place in the list but the *epoch*, the number of barriers passed: memory that is freed in one epoch
+is used again in a later one.
 """
 
 from __future__ import annotations
