@@ -389,6 +389,20 @@ for seen in DataLoader(Teams(), num_workers=2):
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_system_without_threads():
+    done = in_process("""
+from penlight.compiler import native
+find = native._address
+native._address = lambda library, name: 0 if "pthread" in name else find(library, name)
+penlight.set_num_threads(4)
+seen = np.zeros(8, np.int64)
+runtime.kernel(Team(8))(seen)
+assert seen.tolist() == [1, 0, 0, 0, 0, 0, 0, 0], seen
+assert os.fork() >= 0
+""", OPENBLAS_NUM_THREADS="1")  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("files", "expected"),
     [

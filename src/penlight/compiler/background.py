@@ -31,7 +31,12 @@ class Background:
         self.thread: threading.Thread | None = None
 
     def add(self, job: Job) -> None:
-        """Does a job some time from now; what it raises is shown as any thread's error is."""
+        """Does a job some time from now, unless the process is ending.
+
+        What it raises is shown as any thread's error is.
+        """
+        if self.ending:
+            return
         with self.lock:
             self.jobs.append(job)
             if self.thread is None:

@@ -26,35 +26,42 @@ def address(spec: Spec) -> int:
 
 def load(specs: Sequence[Spec]) -> list[int]:
     """Where the code of each spec lies. All that is new is loaded at once: that is cheaper."""
-    new = {_name(spec): spec for spec in specs if spec not in _addresses}
-    if new:
-        found = llvm.load([image(spec) for spec in new.values()], new)
-        _addresses.update((spec, found[name]) for name, spec in new.items())
+    new = _new(specs)
+    _link(new, [_image(spec) for spec in new])
     return [_addresses[spec] for spec in specs]
 
 
-def image(spec: Spec) -> bytes:
-    """The object file of a spec, from disk or compiled."""
-    return disk.keep(repr(spec), lambda: llvm.assemble(ir_text(spec)))
-
-
 def compile_soon(specs: Sequence[Spec], when_done: Callable[[Exception | None], object]) -> None:
-    """Compiles in the background, then calls `when_done` there, with the error if there was one."""
-    waiting = list(specs)
+    """Loads in the background, then calls `when_done` there, with the error if there was one."""
 
     def job() -> None:
         error = None
         try:
-            while waiting and not background.ending:
-                image(waiting.pop())
-            if not background.ending:
-                load(specs)
+            new = _new(specs)
+            images = [_image(spec) for spec in new if not background.ending]
+            if background.ending:
+                return
+            _link(new, images)
         except Exception as caught:
             error = caught
-        if not background.ending:
-            when_done(error)
+        when_done(error)
 
     background.add(job)
+
+
+def _new(specs: Sequence[Spec]) -> list[Spec]:
+    return [spec for spec in dict.fromkeys(specs) if spec not in _addresses]
+
+
+def _image(spec: Spec) -> bytes:
+    """The object file, from disk or compiled."""
+    return disk.keep(repr(spec), lambda: llvm.assemble(ir_text(spec)))
+
+
+def _link(specs: Sequence[Spec], images: Sequence[bytes]) -> None:
+    if specs:
+        found = llvm.load(images, [_name(spec) for spec in specs])
+        _addresses.update((spec, found[_name(spec)]) for spec in specs)
 
 
 def ir_text(spec: Spec) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from functools import cache
 from pathlib import Path
+from string import Template
 
 import numpy as np
 
@@ -13,7 +15,11 @@ from . import llvm
 from .host import host
 
 HEADER = object.__basicsize__  # bytes before an object's own fields; the last pointer is its type
-PAUSES = {"x86_64": "llvm.x86.sse2.pause()", "aarch64": "llvm.aarch64.hint(i32 1)"}
+PAUSES = {  # by processor: how it is called, how it is declared
+    "x86_64": ("@llvm.x86.sse2.pause()", "@llvm.x86.sse2.pause()"),
+    "aarch64": ("@llvm.aarch64.hint(i32 1)", "@llvm.aarch64.hint(i32)"),
+    "arm64": ("@llvm.aarch64.hint(i32 1)", "@llvm.aarch64.hint(i32)"),
+}
 PYTHON = (
     "PyErr_Format", "PyErr_Occurred", "PyLong_AsLongLong", "PyLong_FromLongLong",
     "PyFloat_AsDouble", "Py_IncRef", "PyEval_SaveThread", "PyEval_RestoreThread",
@@ -33,39 +39,34 @@ def functions() -> dict[str, int]:
     """Where the exported functions of `runtime.ll` lie."""
     text = source()
     image = disk.keep(text, lambda: llvm.assemble(text))
-    return llvm.load([image], EXPORTS, _symbols())
+    found = _symbols()
+    never_called = found["PyErr_Occurred"]  # LLVM wants an address
+    return llvm.load([image], EXPORTS, {name: at or never_called for name, at in found.items()})
 
 
 def source() -> str:
     """`runtime.ll` for this processor and this Python."""
     text = Path(__file__).with_name("runtime.ll").read_text(encoding="utf-8")
-    pause = PAUSES.get(host().triple.partition("-")[0])
-    words = {
-        "HEADER": str(HEADER),
-        "TYPE": str(HEADER - 8),
-        "NAME": str(HEADER + 8),
-        "PAUSE": f"call void @{pause}" if pause else "",
-    }
-    for word, meaning in words.items():
-        text = text.replace(f"i64 {word}\n", f"i64 {meaning}\n").replace(
-            f"  {word}\n", f"  {meaning}\n"
-        )
-    if pause:
-        name, _, rest = pause.partition("(")
-        text += f"declare void @{name}({'i32' if 'i32' in rest else ''})\n"
-    return text
+    call, declaration = PAUSES.get(host().triple.partition("-")[0], ("", ""))
+    return Template(text).substitute(
+        header=HEADER,
+        type=HEADER - 8,
+        name=HEADER + 8,  # of a type: the first field after its ob_size
+        pause=call and f"call void {call}",
+        pause_declared=declaration and f"declare void {declaration}",
+    )
 
 
 def has_threads() -> bool:
     """Whether this system has POSIX threads."""
-    return all(address for name, address in _symbols().items() if name in POSIX)
+    return all(_symbols()[name] for name in POSIX)
 
 
 @cache
 def _symbols() -> dict[str, int]:
     python = ctypes.pythonapi
     found = {name: _address(python, name) for name in PYTHON}
-    system = ctypes.CDLL(None) if hasattr(ctypes, "RTLD_GLOBAL") else None
+    system = ctypes.CDLL(None) if os.name == "posix" else None
     found.update({name: _address(system, name) for name in POSIX})
     error = ctypes.c_void_p.in_dll(python, "PyExc_TypeError")
     found["PyExc_TypeError"] = ctypes.addressof(error)

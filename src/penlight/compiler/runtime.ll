@@ -1,8 +1,9 @@
 ; The native part of `runtime`: how Python enters kernels, and the pool of threads that runs them.
 ;
 ; A kernel is `void kernel(ptr args, i64 thread, i64 threads)` and does one thread's share. What
-; runs on the pool, a *task*, has that signature too. Python fills in HEADER (bytes of a PyObject's
-; head), TYPE (where ob_type lies) and PAUSE, and imports the declared symbols by address.
+; runs on the pool, a *task*, has that signature too. `native` fills in where an object's first own
+; field, its type and a type's name lie, and how this processor pauses; the symbols are imported by
+; their addresses.
 
 ; What a callable of ours knows; its `self` is a NumPy array whose memory is one of these.
 %entry = type {
@@ -143,7 +144,7 @@ wrong:
 
 ; the memory of an ndarray: its first field
 define internal ptr @data(ptr %array) alwaysinline {
-  %at = getelementptr i8, ptr %array, i64 HEADER
+  %at = getelementptr i8, ptr %array, i64 $header
   %data = load ptr, ptr %at
   ret ptr %data
 }
@@ -163,7 +164,7 @@ array.head:
 array:
   %array.at = getelementptr ptr, ptr %args, i64 %i
   %object = load ptr, ptr %array.at
-  %type.at = getelementptr i8, ptr %object, i64 TYPE
+  %type.at = getelementptr i8, ptr %object, i64 $type
   %type = load ptr, ptr %type.at
   %is.array = icmp eq ptr %type, @ndarray
   br i1 %is.array, label %array.right, label %array.wrong
@@ -202,7 +203,7 @@ count.wrong:
   br label %failed
 array.wrong:
   %type.class = load ptr, ptr @PyExc_TypeError
-  %name.at = getelementptr i8, ptr %type, i64 NAME
+  %name.at = getelementptr i8, ptr %type, i64 $name
   %name = load ptr, ptr %name.at
   call ptr (ptr, ptr, ...) @PyErr_Format(ptr %type.class, ptr @wrong_type, i64 %i, ptr %name)
   br label %failed
@@ -212,7 +213,7 @@ failed:
 
 ; an int as it is, a float by its bits; -1 with an exception set for anything else
 define internal i64 @number(ptr %object) alwaysinline {
-  %type.at = getelementptr i8, ptr %object, i64 TYPE
+  %type.at = getelementptr i8, ptr %object, i64 $type
   %type = load ptr, ptr %type.at
   %is.float = icmp eq ptr %type, @float
   br i1 %is.float, label %float, label %int
@@ -513,7 +514,7 @@ look:
   %new = icmp ne i64 %now, %seen
   br i1 %new, label %found, label %pause
 pause:
-  PAUSE
+  $pause
   %i.next = add i64 %i, 1
   %again = icmp slt i64 %i.next, %patience
   br i1 %again, label %look, label %lie.down
@@ -546,7 +547,7 @@ look:
   %right = icmp eq i64 %now, %value
   br i1 %right, label %end, label %pause
 pause:
-  PAUSE
+  $pause
   %patient = icmp slt i64 %i, %patience
   br i1 %patient, label %again, label %yield
 yield:
@@ -577,7 +578,7 @@ define void @pauses(i64 %count) {
   br label %look
 look:
   %i = phi i64 [ 0, %0 ], [ %i.next, %look ]
-  PAUSE
+  $pause
   %i.next = add i64 %i, 1
   %again = icmp slt i64 %i.next, %count
   br i1 %again, label %look, label %end
@@ -630,3 +631,4 @@ define void @resume(i64 %child) {
 }
 
 declare i64 @llvm.smin.i64(i64, i64)
+$pause_declared
