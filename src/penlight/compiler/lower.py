@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .ir import Shape, Value
+from .kernels import convolution_structure  # noqa: F401  stands among the structures
 from .kernels.loops import Loops
 from .kernels.product import Product
 from .passes.fuse import Fusion, Group, waits

@@ -40,12 +40,14 @@ class Structure:
     `attr` are its static arguments, (name, value) pairs in the order of the names.
     `plan(forms, operands, attr)` -> the kernels. `operands` say how each input lies in memory, over
     its own axes; results lie in row-major order.
+    `statics`  the names of the static arguments that may follow the arrays by position
     `rows`  inputs must lie in row-major order (others may have any strides)
     """
 
     name: str
     rule: Callable[[Sequence[Form], Any], Sequence[Form]]
     plan: Callable[[Sequence[Form], Sequence[Operand], Any], Plan]
+    statics: tuple[str, ...] = ()
     rows: bool = True
 
 

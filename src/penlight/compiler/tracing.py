@@ -226,8 +226,10 @@ def outer(xp: Tracer, a: Any, b: Any) -> Symbol:
 # ---------------------------------------------------------------- structures
 
 
-def _structured(xp: Tracer, of: Structure, *arrays: Any, **attr: Any) -> Any:
-    """An operation with kernels of its own: arrays, then static arguments by name."""
+def _structured(xp: Tracer, of: Structure, *args: Any, **attr: Any) -> Any:
+    """An operation with kernels of its own: arrays, then static arguments."""
+    arrays = [a for a in args if isinstance(a, (Symbol, np.ndarray))]
+    attr |= zip(of.statics, args[len(arrays) :])
     graph, values = xp.graph, [symbol(xp, a).value for a in arrays]
     given = tuple(sorted(attr.items()))
     forms = of.rule([(v.kind, v.shape) for v in values], given)

@@ -93,7 +93,7 @@ def _chosen(value: Value, layouts: Layouts) -> Strides:
 def _in_rows(graph: Graph, value: Value, layouts: Layouts) -> Value:
     """A value that lies in row-major order."""
     at = layouts.access(value)
-    if at is not None and at.strides == contiguous(value.shape):
+    if at is not None and (at.offset, at.strides) == (0, contiguous(value.shape)):
         return value
     value = graph.add("copy", value)
     layouts.known[value.number] = contiguous(value.shape)

@@ -7,6 +7,7 @@ chain of `put`s that fill an array of one number: no copy. Leaves every other va
 from __future__ import annotations
 
 from ..ir import VIEWS, Graph, Value, is_elementwise, number_of, users
+from ..structures import STRUCTURES
 from ..views import Strides, reshaped_strides
 from .layout import Layouts
 
@@ -73,9 +74,10 @@ def _place(
     made_here = is_elementwise(root) or root.op in ("product", "reduce", "concat", "put")
     if not made_here or root.number in kept or root.number in layouts.inside or not root.size:
         return
-    before = layouts.known[root.number]
+    before, shown = layouts.known[root.number], [root, *_views(root, readers)]
     layouts.known[root.number] = along
-    if all(layouts.access(v) is not None for v in _views(root, readers)):
+    apart = any(r.op in STRUCTURES for v in shown for r in readers.get(v.number, []))
+    if not apart and all(layouts.access(v) is not None for v in shown):
         layouts.inside[root.number] = whole, offset
     else:
         layouts.known[root.number] = before
