@@ -28,6 +28,22 @@ class Add:
 
 
 @dataclass(frozen=True)
+class Mirror:
+    """c[i] = a[n - 1 - i] + b[i]: threads read what others wrote."""
+
+    n: int
+    threads: int = 1
+    operands = (READ, READ, WRITTEN)
+
+    def emit(self, e: Emitter) -> None:
+        """One element at a time."""
+        a, b, c = (e.pointer(i) for i in range(3))
+        with e.loop(*e.share(self.n)) as i:
+            mirrored = e.load(a, e.sub(self.n - 1, i), "f32")
+            e.store(e.builder.fadd(mirrored, e.load(b, i, "f32")), c, i, "f32")
+
+
+@dataclass(frozen=True)
 class Team:
     """out[thread] = how many threads there are."""
 
@@ -85,3 +101,16 @@ class Slow:
         grown = e.builder.fcmp_ordered(">", sum_.get(), e.constant(0.0, "f64"))
         one = e.builder.uitofp(grown, ir.DoubleType())
         e.store(e.builder.fadd(e.load(out, 0, "f64"), one), out, 0, "f64")
+
+
+@dataclass(frozen=True)
+class Constant:
+    """out[0] = value."""
+
+    value: float
+    threads: int = 1
+    operands = (Operand("f64", (1,), written=True),)
+
+    def emit(self, e: Emitter) -> None:
+        """One store."""
+        e.store(e.constant(self.value, "f64"), e.pointer(0), 0, "f64")

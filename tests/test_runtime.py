@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import penlight
-from kernels_for_tests import Add, Fail, Fill, Slow, Team
+from kernels_for_tests import Add, Constant, Fail, Fill, Mirror, Slow, Team
 from penlight.compiler import code, pool, runtime
 from penlight.compiler.background import Background
 from penlight.compiler.runtime import Command
@@ -54,6 +54,14 @@ def test_kernel_adds():
     a, b, c = arrays(100)
     assert runtime.kernel(Add(100))(a, b, c) is None
     np.testing.assert_array_equal(c, a + b)
+
+
+def test_specs_that_are_equal_but_not_the_same():
+    assert Constant(0.0) == Constant(-0.0)
+    out = np.zeros(1)
+    for value in (0.0, -0.0, 1.0, float("nan")):
+        runtime.kernel(Constant(value))(out)
+        assert out.tobytes() == np.float64(value).tobytes()
 
 
 class Sub(np.ndarray):
@@ -138,17 +146,18 @@ def resident() -> int:
 
 
 def chain(n: int, workers: int, release: bool = False):
-    """(out = ((x + y) + y) + y by way of a buffer, the buffer)."""
-    add, middle = code.address(Add(n, workers)), np.zeros(n, np.float32)
-    steps = [(1, 2, 4), (4, 2, 3), (3, 2, 4), (4, 4, 4), (4, 2, 3)]
+    """Four kernels, each of which reads backwards what the one before wrote; and their buffer."""
+    add, middle = code.address(Mirror(n, workers)), np.zeros(n, np.float32)
+    steps = [(1, 2, 4), (4, 2, 3), (3, 2, 4), (4, 2, 3)]
     commands = [Command(add, slots, workers) for slots in steps]
     fixed = {4: middle.ctypes.data}
     return runtime.program(commands, 5, fixed, (1, 2, 3), release=release, keep=middle), middle
 
 
 def chained(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    z = x + y + y + y
-    return z + z + y
+    for _ in range(4):
+        x = x[::-1] + y
+    return x
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 7])

@@ -15,20 +15,19 @@ from .emit import Emitter
 from .host import host
 from .spec import Spec
 
-_addresses: dict[Spec, int] = {}
+_addresses: dict[str, int] = {}  # by name: of equal specs one may say 0.0 and the other -0.0
 
 
 def address(spec: Spec) -> int:
     """Where the code of a spec lies; compiles it at first use."""
-    found = _addresses.get(spec)
-    return load([spec])[0] if found is None else found
+    return load([spec])[0]
 
 
 def load(specs: Sequence[Spec]) -> list[int]:
     """Where the code of each spec lies. All that is new is loaded at once: that is cheaper."""
     new = _new(specs)
-    _link(new, [_image(spec) for spec in new])
-    return [_addresses[spec] for spec in specs]
+    _link(list(new), [_image(spec) for spec in new.values()])
+    return [_addresses[_name(spec)] for spec in specs]
 
 
 def compile_soon(specs: Sequence[Spec], when_done: Callable[[Exception | None], object]) -> None:
@@ -38,30 +37,15 @@ def compile_soon(specs: Sequence[Spec], when_done: Callable[[Exception | None], 
         error = None
         try:
             new = _new(specs)
-            images = [_image(spec) for spec in new if not background.ending]
+            images = [_image(spec) for spec in new.values() if not background.ending]
             if background.ending:
                 return
-            _link(new, images)
+            _link(list(new), images)
         except Exception as caught:
             error = caught
         when_done(error)
 
     background.add(job)
-
-
-def _new(specs: Sequence[Spec]) -> list[Spec]:
-    return [spec for spec in dict.fromkeys(specs) if spec not in _addresses]
-
-
-def _image(spec: Spec) -> bytes:
-    """The object file, from disk or compiled."""
-    return disk.keep(repr(spec), lambda: llvm.assemble(ir_text(spec)))
-
-
-def _link(specs: Sequence[Spec], images: Sequence[bytes]) -> None:
-    if specs:
-        found = llvm.load(images, [_name(spec) for spec in specs])
-        _addresses.update((spec, found[_name(spec)]) for spec in specs)
 
 
 def ir_text(spec: Spec) -> str:
@@ -74,6 +58,21 @@ def ir_text(spec: Spec) -> str:
 def _name(spec: Spec) -> str:
     """Of the function; no two specs have the same."""
     return "kernel_" + sha256(repr(spec).encode()).hexdigest()[:24]
+
+
+def _new(specs: Sequence[Spec]) -> dict[str, Spec]:
+    named = {_name(spec): spec for spec in specs}
+    return {name: spec for name, spec in named.items() if name not in _addresses}
+
+
+def _image(spec: Spec) -> bytes:
+    """The object file, from disk or compiled."""
+    return disk.keep(repr(spec), lambda: llvm.assemble(ir_text(spec)))
+
+
+def _link(names: Sequence[str], images: Sequence[bytes]) -> None:
+    if names:
+        _addresses.update(llvm.load(images, names))
 
 
 _KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)

@@ -60,7 +60,11 @@ class At:
 
 
 class Spec(Protocol):
-    """A kernel's description: hashable, with a repr that says everything about it."""
+    """A kernel's description: hashable, with a repr that says everything about it.
+
+    It may have `numbers`, how many numbers a call takes after the arrays: the kernel gets one more
+    pointer, to an i64 for each (of a float, the bits of the f64).
+    """
 
     @property
     def operands(self) -> tuple[Operand, ...]:
