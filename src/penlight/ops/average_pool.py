@@ -17,7 +17,7 @@ from ..core.tensor import Tensor
 from .choose import chosen, planes
 from .families import composite, op
 from .pool_size import check_places, check_rank, check_window, overhang, per_axis, places
-from .windows import Ints, embed
+from .windows import Ints, embed, has_kernels
 
 # ---------------------------------------------------------------- sums of windows
 
@@ -86,6 +86,8 @@ def _average_op(node: str) -> Any:
     @op(name="_" + node, node=node, grad={"input": rule})
     def average(xp, input, kernel, stride, padding, count, divisor):
         """Sums of windows over their divisors; integers are cut off towards zero."""
+        if has_kernels(input):
+            return xp.avg_pool(input, kernel, stride, padding, count, divisor)
         sums = _window_sums(xp, input, kernel, stride, padding, count)
         if sums.dtype.kind in "iu":
             return xp.trunc(sums / divisor).astype(sums.dtype)
@@ -103,6 +105,8 @@ def _average_op(node: str) -> Any:
     )
     def adjoint(xp, grad, size, kernel, stride, padding, count, divisor):
         """Each entry, over its divisor, goes to its window."""
+        if has_kernels(grad):
+            return xp.avg_pool_backward(grad, size, kernel, stride, padding, divisor)
         share = grad / xp.asarray(divisor).astype(grad.dtype)
         return _spread_sums(xp, share, size, kernel, stride, padding, count)
 

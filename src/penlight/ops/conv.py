@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..compiler import numerics
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .arguments import ints, need_tensor
@@ -17,7 +16,7 @@ from .correlate import Geometry, correlate, correlate_input, correlate_weight
 from .families import composite, op
 from .matmul import c_name
 from .padding import constant_pad_nd
-from .windows import Ints
+from .windows import Ints, has_kernels
 
 # ---------------------------------------------------------------- arguments
 
@@ -186,23 +185,18 @@ def _wide(xp: Any, *arrays: Any) -> tuple:
     return arrays
 
 
-def _has_kernels(x: Any) -> bool:
-    """Whether the compiler's kernels take such elements; what they do not is done with NumPy."""
-    return x.dtype.char in "fd" and numerics.available()
-
-
 def _forward(xp: Any, x: Any, w: Any, how: Geometry) -> Any:
-    return xp.convolve(x, w, *how) if _has_kernels(x) else correlate(xp, x, w, how)
+    return xp.convolve(x, w, *how) if has_kernels(x) else correlate(xp, x, w, how)
 
 
 def _input(xp: Any, g: Any, w: Any, size: Ints, how: Geometry) -> Any:
-    if _has_kernels(g):
+    if has_kernels(g):
         return xp.convolve_input(g, w, tuple(size), *how)
     return correlate_input(xp, g, w, size, how)
 
 
 def _weight(xp: Any, g: Any, x: Any, kernel: Ints, how: Geometry) -> Any:
-    if _has_kernels(g):
+    if has_kernels(g):
         return xp.convolve_weight(g, x, tuple(kernel), *how)
     return correlate_weight(xp, g, x, kernel, how)
 

@@ -11,10 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..compiler import numerics
 from ..core import dtype as dtypes
 from ..core.tape import modes
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from .families import composite, op
 from .pool_size import (
     check_line,
@@ -25,7 +24,7 @@ from .pool_size import (
     per_axis,
     places,
 )
-from .windows import Ints, embed, taps
+from .windows import Ints, embed, has_kernels, taps
 
 
 class Windows(NamedTuple):
@@ -84,6 +83,8 @@ def _padded(xp: Any, x: Any, how: Windows) -> Any:
 
 def _maximum(xp: Any, x: Any, how: Windows) -> Any:
     """The maximum of each window."""
+    if has_kernels(x):
+        return xp.max_pool(x, *how[1:])
     padded = _padded(xp, x, how)
     y: Any = None
     for spot in how.taps():
@@ -94,6 +95,8 @@ def _maximum(xp: Any, x: Any, how: Windows) -> Any:
 
 def _search(xp: Any, x: Any, how: Windows) -> tuple[Any, Any]:
     """The maximum of each window, and which of its elements: the first, but the last NaN."""
+    if has_kernels(x):
+        return xp.max_pool_numbered(x, *how[1:])
     padded = _padded(xp, x, how)
     may_be_nan = x.dtype.kind not in "iu" and x.size and bool(xp.isnan(xp.max(x)))
     y: Any = None
@@ -119,14 +122,26 @@ def _search(xp: Any, x: Any, how: Windows) -> tuple[Any, Any]:
 
 
 def _max_op(node: str) -> Any:
-    """The record: its values and numbers come with the search."""
+    """The record: maxima, and which elements of their windows they are."""
 
-    @op(name="_" + node, node=node, grad={"input": lambda g, number, how: _spread(g, number, how)})
-    def choose(xp, input, values, number, how):
-        """The maxima."""
-        return values
+    @op(name="_" + node, node=node, grad={"input": lambda g, y, how: _spread(g[0], y[1], how)})
+    def choose(xp, input, how):
+        """The maxima and their numbers."""
+        return _search(xp, input, how)
 
     return choose
+
+
+@op(name="_maxima")
+def _maxima(xp, input, how):
+    """The maxima, where nobody asks which elements they are."""
+    return _maximum(xp, input, how)
+
+
+@op(name="_positions")
+def _positions(xp, number, how):
+    """Where in its plane the element with that number is."""
+    return how.positions(number)
 
 
 def _where(mask: Any, values: Any) -> Any:
@@ -142,6 +157,8 @@ def _where(mask: Any, values: Any) -> Any:
 )
 def _spread(xp, grad, number, how):
     """Each entry goes to the element of its window that was chosen."""
+    if has_kernels(grad):
+        return xp.max_pool_backward(grad, number, *how[:5])
     sizes = zip(how.size, how.padding, how.after, strict=True)
     out = xp.zeros(
         (*grad.shape[: -len(how.size)], *(s + p + max(a, 0) for s, p, a in sizes)), grad.dtype
@@ -215,12 +232,10 @@ def _max_pool_line(
 
 
 def _pooled(input: Tensor, how: Windows, return_indices: bool) -> Any:
-    x, xp = input._array, numerics
     if not return_indices and not (modes.grad and input.requires_grad):
-        return wrap(_maximum(xp, x, how))
-    values, number = _search(xp, x, how)
-    y = _ops[len(how.size)](input, values, number, how)
-    return (y, wrap(how.positions(number))) if return_indices else y
+        return _maxima(input, how)
+    y, number = _ops[len(how.size)](input, how)
+    return (y, _positions(number, how)) if return_indices else y
 
 
 def _exposed(rank: int, shapes: str) -> Callable:

@@ -11,7 +11,14 @@ from functools import lru_cache
 from itertools import product
 from typing import Any
 
+from ..compiler import numerics
+
 Ints = tuple[int, ...]
+
+
+def has_kernels(x: Any) -> bool:
+    """Whether the compiler's kernels take elements of this type; the others are NumPy's work."""
+    return x.dtype.char in "fd" and numerics.available()
 
 
 def positions(size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Ints:
