@@ -32,22 +32,17 @@ class Runs:
         among = e.least(piece, self.many)
         return e.add(e.mul(among, self.large), e.mul(e.sub(piece, among), self.small))
 
-    def left(self, e: Emitter, extent: Index, start: Index, size: int) -> Index:
-        """How much of the extent there is from a piece of `size` on, up to `size` where it fits."""
-        if size == self.large:
-            return size
-        if isinstance(extent, int):
-            return extent - self.many * self.large
-        return e.sub(extent, start)
+    def left(self, e: Emitter, extent: Index, start: Index, whole: bool) -> Index:
+        """How much of the extent there is from the start of a piece on, as far as it matters."""
+        if whole:
+            return self.large
+        return extent - self.many * self.large if isinstance(extent, int) else e.sub(extent, start)
 
-    def kinds(self, e: Emitter) -> list[tuple[int, Index, Index]]:
-        """(size, first piece, piece after the last) of both kinds that occur."""
-        found = [(self.large, 0, self.many), (self.small, self.many, e.add(self.many, self.few))]
-        return [
-            (size, start, stop)
-            for size, start, stop in found
-            if not (isinstance(start, int) and isinstance(stop, int) and start == stop)
-        ]
+    def kinds(self, e: Emitter) -> list[tuple[int, Index, Index, bool]]:
+        """(size, first piece, piece after the last, large) of both kinds that occur."""
+        end = e.add(self.many, self.few)
+        found = [(self.large, 0, self.many, True), (self.small, self.many, end, False)]
+        return [kind for kind in found if not (isinstance(kind[2], int) and kind[1] == kind[2])]
 
 
 def inside(e: Emitter, index: Index, start: Index, stop: Index) -> ir.Value:

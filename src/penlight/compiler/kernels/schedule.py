@@ -69,14 +69,14 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
         piece = panel_depth(frame, v * lanes) if pack else 0
         apart = turned or 0 < piece < depth or len(frame.epilogue) > LONG_EPILOGUE
         block = BLOCKS[0 < piece < depth] if apart or scattered(frame) else 0
-        strips = -(-vectors // v)
+        strips, rest = -(-vectors // v), vectors - frame.cols // (v * lanes) * v
         for r in range(1, min((host.registers - v - 1) // v, rows) + 1):
-            kinds = (1 + (rows % r > 0)) * (1 + (vectors % v > 0))
+            kinds = (1 + (rows % r > 0)) * (1 + (rest > 0))
             step = cycles(rows, r, vectors, v) * (1 + VARIANT * (kinds - 1))
             step += strips * (far + far_row * rows)
             yield (
                 prod(frame.batch) * (depth * step + fixed),
-                Schedule(flipped, (r, rows % r), (v, vectors % v), pack, piece, block, turned),
+                Schedule(flipped, (r, rows % r), (v, rest), pack, piece, block, turned),
             )
 
 

@@ -54,15 +54,17 @@ class Strips:
             run = (most(e, e.sub(start, first), 0), e.least(e.sub(stop, first), tiles))
             bound = frame.at(e, e.unravel(e.div(q, strips), frame.batch))
             p = e.rem(q, strips)
-            kinds = self.strips.kinds(e)
-            for width, begin, end in kinds:
+            for width, begin, end, whole in self.strips.kinds(e):
                 with e.guard(inside(e, p, begin, end), "strip"):
-                    self.strip(bound, self.strips.start(e, p), width, run)
+                    self.strip(bound, self.strips.start(e, p), width, whole, run)
 
-    def strip(self, bound: Bound, col: Index, width: int, run: tuple[Index, Index]) -> None:
+    def strip(
+        self, bound: Bound, col: Index, width: int, whole: bool, run: tuple[Index, Index]
+    ) -> None:
         """Tiles run[0] to run[1] of the strip that begins at `col`."""
         e, s, depth = self.e, self.s, self.frame.depth
-        masks = self.masks(col, width)
+        left = self.strips.left(self.e, self.frame.cols, col, whole)
+        masks = edge_masks(self.e, left, width, self.lanes)
         if not s.block:
             if s.pack:
                 self.fill(bound, (0, depth), col, width)
@@ -93,11 +95,6 @@ class Strips:
         partial = b.icmp_signed(">", e.value(self.frame.depth), e.value(self.s.depth))
         return b.or_(partial, b.icmp_signed("==", begin, e.value(first)))
 
-    def masks(self, col: Index, width: int) -> list[Any]:
-        """The lanes of a strip's vectors that exist; None: all of them."""
-        left = self.strips.left(self.e, self.frame.cols, col, width)
-        return edge_masks(self.e, left, width, self.lanes)
-
     def bottom(self, end: Index) -> Index:
         """The row after those of the tiles before `end`."""
         return self.e.least(self.rows.start(self.e, end), self.frame.rows)
@@ -115,7 +112,7 @@ class Strips:
     ) -> None:  # fmt: skip
         """The tiles of a run for k in `ks`; `top`: the row where the waiting sums begin."""
         e = self.e
-        for rows, first, after in self.rows.kinds(e):
+        for rows, first, after, _ in self.rows.kinds(e):
             with e.loop(most(e, run[0], first), e.least(run[1], after), name="tile") as t:
                 self.tile(bound, self.rows.start(e, t), rows, col, width, masks, ks, top)
 

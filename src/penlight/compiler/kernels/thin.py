@@ -40,7 +40,8 @@ class Across:
         if isinstance(frame.cols, int):
             vectors = -(-frame.cols // self.lanes)
             large = -(-vectors // -(-vectors // large))
-            small = vectors % large
+            whole = frame.cols // (large * self.lanes)
+            small = vectors - whole * large
         self.strips = Runs.cut(e, frame.cols, large * self.lanes, small * self.lanes)
         self.partials = e.scratch(frame.kind, PARTIALS * large * self.rows * self.lanes, "partials")
 
@@ -55,14 +56,14 @@ class Across:
         with e.loop(start, stop, name="strip") as q:
             bound = frame.at(e, e.unravel(e.div(q, strips), frame.batch))
             strip = e.rem(q, strips)
-            for width, first, after in self.strips.kinds(e):
+            for width, first, after, whole in self.strips.kinds(e):
                 with e.guard(inside(e, strip, first, after), "strip"):
-                    self.strip(bound, self.strips.start(e, strip), width)
+                    self.strip(bound, self.strips.start(e, strip), width, whole)
 
-    def strip(self, bound: Bound, col: Index, width: int) -> None:
+    def strip(self, bound: Bound, col: Index, width: int, whole: bool) -> None:
         """The sums of `width` columns."""
         e, kind, lanes, vectors = self.e, self.frame.kind, self.lanes, width // self.lanes
-        masks = edge_masks(e, self.strips.left(e, self.frame.cols, col, width), width, lanes)
+        masks = edge_masks(e, self.strips.left(e, self.frame.cols, col, whole), width, lanes)
         grid = [(r, v) for r in range(self.rows) for v in range(vectors)]
         with e.loop(0, PARTIALS, name="partial") as j:
             self.partial(bound, col, masks, j, grid)
@@ -122,7 +123,7 @@ class Along:
             col = e.mul(e.rem(q, blocks), PARTIALS)
             cols = e.least(e.sub(frame.cols, col), PARTIALS)
             runs = Runs.cut(e, cols, *self.groups)
-            for size, first, after in runs.kinds(e):
+            for size, first, after, _ in runs.kinds(e):
                 with e.loop(first, after, name="group") as g:
                     self.group(bound, col, runs.start(e, g), size)
             for r in range(self.rows):
