@@ -66,7 +66,10 @@ for _d in _dtypes.ALL:
 
 def __getattr__(name: str) -> _Any:
     """Sub-packages and what lives in them, when first used."""
-    if name in _LATE:
+    if name == "compiler":  # its names are hung there by capture
+        _import_module(f"{__name__}.capture")
+        found = _import_module(f"{__name__}.compiler")
+    elif name in _LATE:
         found = getattr(_import_module(f"{__name__}.{_LATE[name]}"), name)
     elif not name.startswith("_") and _find_spec(f"{__name__}.{name}") is not None:
         found = _import_module(f"{__name__}.{name}")
@@ -93,6 +96,7 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *_EXPOSED["torch"], *_LATE})
 
 
+globals().pop("compiler", None)  # see __getattr__
 _LATE_PAGES = ("layers", "tapers")
 
 # torch.* names whose home is imported only when needed
@@ -100,6 +104,7 @@ _LATE = {
     "save": "io",
     "load": "io",
     "autocast": "amp",
+    "compile": "capture",
     "GradScaler": "amp",
     "get_num_threads": "core.threads",
     "set_num_threads": "core.threads",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,7 @@ from ..compiler.trace import Trace, interpret
 from ..core.tape import FREED, Node, SavedOutput, modes
 from ..core.tensor import Tensor, edge_to, wrap
 from .outputs import Given
-from .sources import Argument, Fixed, Grad, Number, Seed, Stored
+from .sources import Argument, Fixed, Number, Stored
 from .tracer import Numbers, Tracer
 from .tree import put_together
 
@@ -94,37 +93,16 @@ class CompiledFunctionBackward(Node):
 class Program:
     """What a call does where everything is as it was when the call was recorded."""
 
-    def __init__(
-        self, tracer: Tracer, frames: Any, result: tuple, bound: list, backward: Backward | None
-    ):
+    def __init__(self, tracer: Tracer, result: tuple, bound: list, backward: Backward | None):
         self.trace, self.sources = tracer.trace, tracer.sources
         self.form, self.others, self.shown = result
         self.bound, self.backward = bound, backward
         self.actions = tracer.actions
         self.run: Callable | None = None  # the compiled program, when it is ready
-        self.checks = frames.checks(tracer)
         self.stored = [self.sources[position] for position, _ in self.trace.stores]
 
-    def arrays(self, tensors: list[Tensor]) -> list:
-        """The inputs as they are now; numbers are filled in later."""
-        found: list = []
-        for source in self.sources:
-            kind = type(source)
-            if kind is Argument:
-                found.append(tensors[source.position]._array)
-            elif kind is Stored:
-                found.append(source.tensor._array)
-            elif kind is Grad:
-                found.append(source.leaf._grad._array)
-            elif kind is Fixed:
-                found.append(source.array)
-            else:
-                found.append(None)
-        return found
-
-    def replay(self, tensors: list[Tensor]) -> Any:
+    def replay(self, tensors: list[Tensor], arrays: list) -> Any:
         """The call again."""
-        arrays = self.arrays(tensors)
         for action in self.actions:
             if isinstance(action, Numbers):
                 for state in action.states:

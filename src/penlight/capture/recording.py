@@ -13,9 +13,10 @@ from ..core.tape import FREED, births, modes
 from ..core.tensor import Tensor, wrap
 from ..core.watch import tracers
 from .frames import Frames
+from .guards import Guards, has_hooks, modes_now
 from .outputs import Bound, Given, Made, Shown
 from .program import Backward, Program
-from .sources import Argument, Grad, Seed
+from .sources import Argument, Seed
 from .tracer import Refused, Tracer, copy, state_of
 from .tree import is_plain, take_apart
 
@@ -29,10 +30,12 @@ class Failure:
         self.reason, self.file, self.line = reason, file, line
 
 
-def record(function: Callable, args: tuple, kwargs: dict) -> tuple[Any, Program | Failure]:
+def record(
+    function: Callable, args: tuple, kwargs: dict, guards: Guards
+) -> tuple[Any, Program | Failure]:
     """Runs the function; its result, and the program of what it did."""
     tensors: list[Tensor] = []
-    take_apart((args, kwargs), tensors, [])
+    take_apart((args, kwargs) if kwargs else args, tensors, [])
     tracer = Tracer(tensors)
     frames = Frames(tracer)
     modes.tracer = tracer
@@ -41,23 +44,16 @@ def record(function: Callable, args: tuple, kwargs: dict) -> tuple[Any, Program 
     try:
         for position, t in enumerate(tensors):
             _take_argument(tracer, position, t)
-        before = entered()
+        before = modes_now()
         with frames:
             result = function(*args, **kwargs)
-        if before != entered():
+        if before != modes_now():
             tracer.refuse("a mode (of gradients, types, ...) is another one afterwards")
-        return result, _finished(tracer, frames, result)
+        return result, _finished(tracer, frames, guards, result)
     finally:
         modes.tracer = None
         tracers.remove(tracer)
         births.pop()
-
-
-def entered() -> tuple:
-    """The modes that a call depends on."""
-    from ..core import dtype as dtypes
-
-    return modes.grad, modes.inference, dtypes.get_default_dtype(), modes.saved_hooks, modes.anomaly
 
 
 def _take_argument(tracer: Tracer, position: int, t: Tensor) -> None:
@@ -73,10 +69,12 @@ def _take_argument(tracer: Tracer, position: int, t: Tensor) -> None:
     tracer.states[id(t)] = state_of(t)
 
 
-def _finished(tracer: Tracer, frames: Frames, result: Any) -> Program | Failure:
+def _finished(tracer: Tracer, frames: Frames, guards: Guards, result: Any) -> Program | Failure:
     if tracer.failure is None:
         try:
-            return _Assembly(tracer, frames, result).program()
+            program = _Assembly(tracer, result).program()
+            guards.complete(tracer, frames.reads, program.trace.stores)
+            return program
         except Refused as refusal:
             tracer.refuse(str(refusal))
     return Failure(*(tracer.failure or ("", "", 0)))
@@ -85,8 +83,8 @@ def _finished(tracer: Tracer, frames: Frames, result: Any) -> Program | Failure:
 class _Assembly:
     """The parts of a program, found one after another."""
 
-    def __init__(self, tracer: Tracer, frames: Frames, result: Any):
-        self.tracer, self.frames, self.trace = tracer, frames, tracer.trace
+    def __init__(self, tracer: Tracer, result: Any):
+        self.tracer, self.trace = tracer, tracer.trace
         self.tensors: list[Tensor] = []
         self.others: list = []
         self.form = take_apart(result, self.tensors, self.others)
@@ -110,11 +108,13 @@ class _Assembly:
             raise Refused("")
         self.trace.outputs = list(self.numbers)
         self.trace.stores = stores
-        return Program(self.tracer, self.frames, (self.form, self.others, shown), bound, backward)
+        return Program(self.tracer, (self.form, self.others, shown), bound, backward)
 
     def _check_inputs(self) -> None:
         tracer = self.tracer
         for key, (t, _) in tracer.inputs.items():
+            if has_hooks(t):
+                raise Refused("a tensor has gradient hooks")
             if tracer.states[key] != state_of(t):
                 raise Refused("a tensor from before changes its place in the graph")
         for gradient in tracer.grads.values():
@@ -233,8 +233,6 @@ class _Assembly:
         if not outs:
             return None
         wanted = [(t, e) for t, e in self.tracer.inputs.values() if t.requires_grad]
-        if any(t._hooks for t, _ in wanted):
-            raise Refused("a tensor has gradient hooks")
         slots = {id(o): slot for slot, o in enumerate(outs)}
         for t, found in self.seen:
             found.slot = slots.get(id(t))

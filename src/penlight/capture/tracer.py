@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -70,6 +71,7 @@ class Tracer:
         self.actions: list[Any] = []  # work of Python's, in order
         self.numbered: dict[int, Numbers] = {}
         self.pending: set[int] = set()
+        self.fresh_modules: dict[int, Any] = {}
         self.stamp = Node((), (), 0, ()).serial
         self.failure: tuple[str, str, int] | None = None
         self.arguments = list(arguments)
@@ -81,6 +83,21 @@ class Tracer:
         """The recording is given up; the call goes on."""
         if self.failure is None:
             self.failure = (reason, *calling_line())
+
+    def refuse_at(self, reason: str, file: str, line: int) -> None:
+        """The recording is given up, for something that stands there."""
+        if self.failure is None:
+            self.failure = (reason, file, line)
+
+    def made_module(self, module: Any) -> None:
+        """A layer is being made by the call itself."""
+        self.fresh_modules[id(module)] = module
+
+    @telling
+    def changed_module(self, module: Any) -> None:
+        """A layer's attributes, parts or hooks change."""
+        if id(module) not in self.fresh_modules:
+            raise Refused("a module is changed")
 
     # ------------------------------------------------------------ values
 
@@ -188,7 +205,7 @@ class Tracer:
         pure: bool,
     ) -> None:
         """`function(xp, *args)` gave `results`."""
-        refs = tuple([self.reference(a, o) for a, o in zip(args, operands, strict=True)])
+        refs = tuple([self.reference(a, o) for a, o in zip_longest(args, operands)])
         arrays = [t._array for t in results]
         if pure and all(id(a) in self.entries for a in arrays):
             return
@@ -226,7 +243,7 @@ class Tracer:
     ) -> None:
         """The results of `function(xp, *args)` were written into `targets`."""
         entries = [self.entry_of(t) for t in targets]
-        refs = tuple([self.reference(a, o) for a, o in zip(args, operands, strict=True)])
+        refs = tuple([self.reference(a, o) for a, o in zip_longest(args, operands)])
         numbers = self.emit(name, function, refs, [t._array for t in targets], pure)
         for entry, number in zip(entries, numbers):
             self.overwrite(entry, number)
@@ -309,6 +326,7 @@ class Tracer:
                 action.refs.append(Ref(entry.number))
             self.actions.append(action)
         action.states.append(state)
+        action.tensors.append(tensors[1:])
         used = [t is not None for t in tensors]
         given = [None if t is None else self.reference(t._array, t) for t in tensors]
         targets = [t for t in tensors[1:] if t is not None]
@@ -366,10 +384,11 @@ class Gradient:
 class Numbers:
     """The numbers that parameters of one group have in common in a step."""
 
-    __slots__ = ("kept", "moments", "pace", "refs", "states", "values")
+    __slots__ = ("moments", "pace", "refs", "states", "tensors", "values")
 
     def __init__(self, pace: Any, values: dict[str, float]):
         self.pace, self.values = pace, values
+        self.tensors: list[list] = []  # per parameter: itself and its moments
         self.refs: list[Ref] = []
         self.states: list[dict] = []
 

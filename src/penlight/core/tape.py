@@ -32,9 +32,8 @@ class Modes(threading.local):
 
 
 modes = Modes()
-births: list[
-    Any
-] = []  # what new tensors are told to: inference regions, recordings, of all threads
+births: list[Any] = []  # who asks about new tensors: inference regions and recordings
+changes = [0]  # how often modules changed (attributes, parts), or a table of hooks did
 _serial = itertools.count()
 
 FREED = (
@@ -231,12 +230,14 @@ class Removable:
     __slots__ = ("id", "tables")
 
     def __init__(self, hooks: dict, *options: dict):
+        changes[0] += 1
         self.tables = (hooks, *options)
         # an unpickled table brings ids of another process along
         self.id = next(number for number in _hook_ids if number not in hooks)
 
     def remove(self) -> None:
         """Takes the hook out; a second call does nothing."""
+        changes[0] += 1
         for table in self.tables:
             table.pop(self.id, None)
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .tape import modes
+from .tape import changes, modes
 
+wrappers: list[tuple[type, Callable]] = []  # what `compile` makes of instances of a class
 tracers: list[Any] = []  # the recordings now open, of all threads
-module_changes = [0]  # how often any module's attributes, parts or hooks were changed
 
 
 def note(
@@ -94,6 +94,21 @@ def host_work(work: Callable[[], Any]) -> Any:
     """Does work of Python's, which is not recorded: each replay does it again at this place."""
     tracer = modes.tracer
     return work() if tracer is None else tracer.host(work)
+
+
+def note_module(module: Any) -> None:
+    """A module is being made."""
+    tracer = modes.tracer
+    if tracer is not None:
+        tracer.made_module(module)
+
+
+def change_module(module: Any) -> None:
+    """A module's attributes, parts or hooks are about to change (None: those of all modules)."""
+    changes[0] += 1
+    tracer = modes.tracer
+    if tracer is not None:
+        tracer.changed_module(module)
 
 
 def note_walk(nodes: Sequence) -> None:

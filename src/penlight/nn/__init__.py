@@ -1,7 +1,7 @@
 """Layers and what belongs to them, under the names of torch.nn."""
 
 from ..core.teaching import TeachingWarning
-from . import attention, functional, init, modules, parallel, parameter, utils
+from . import attention, compiled, functional, init, modules, parallel, parameter, utils
 from .modules import *  # noqa: F403
 from .parallel import DataParallel
 from .parameter import (
@@ -19,6 +19,7 @@ __all__ = [
     "UninitializedBuffer",
     "UninitializedParameter",
     "attention",
+    "compiled",
     "functional",
     "init",
     "modules",

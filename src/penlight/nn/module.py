@@ -13,6 +13,7 @@ from typing import Any, Self
 from ..autograd.grad_mode import no_grad
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
+from ..core.watch import change_module, note_module, tracers
 from ..ops.convert import read_to_arguments
 from ..ops.creation import empty_like
 from .advice import explain
@@ -68,6 +69,7 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
 
     training: bool
     _takes_indices: bool = False  # is an integer input what the layer wants?
+    _compiled: Any = None  # the forward that `compile` made
     call_super_init: bool = False  # should `__init__` pass its arguments on to the next class?
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -76,6 +78,8 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
             if kwargs:
                 raise TypeError(f"{what} got an unexpected keyword argument '{next(iter(kwargs))}'")
             raise TypeError(f"{what} takes 1 positional argument but {len(args) + 1} were given")
+        if tracers:
+            note_module(self)
         own = self.__dict__
         own["training"] = True
         own["_parameters"] = {}
@@ -107,10 +111,18 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
                 or EVERYWHERE._backward_pre_hooks
             ):
                 return call_with_hooks(self, args, kwargs)
+            if self._compiled is not None:
+                return self._compiled(*args, **kwargs)
             return self.forward(*args, **kwargs)
         except Exception as error:
             explain(error, self, args)
             raise
+
+    def compile(self, *args: Any, **kwargs: Any) -> None:
+        """Compiles the module's own call, in place; see `penlight.compile` for the arguments."""
+        from ..capture import compile
+
+        object.__setattr__(self, "_compiled", compile(self.forward, *args, **kwargs))
 
     def _wants(self, *args: Any) -> Iterator[str]:
         """Lines that tell what a failed call wanted, got, and what would fit; layers define it."""
@@ -120,6 +132,7 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
 
     def _check_name(self, kind: str, table: str, name: Any) -> dict:
         """The table in which `name` may be registered."""
+        change_module(self)
         if table not in self.__dict__:
             raise AttributeError(f"cannot assign {kind} before Module.__init__() call")
         if not isinstance(name, str):
@@ -196,6 +209,7 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
         raise AttributeError(f"'{kind}' object has no attribute '{name}'{cure}")
 
     def __setattr__(self, name: str, value: Any) -> None:
+        change_module(self)
         own = self.__dict__
         if isinstance(value, Parameter):
             self._forget(name, own.get("_parameters"), "parameters")
@@ -246,6 +260,7 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
         raise TypeError(f"cannot assign '{typename(value)}' {what} '{name}' ({expected})")
 
     def __delattr__(self, name: str) -> None:
+        change_module(self)
         for table in (self._parameters, self._buffers, self._modules):
             if name in table:
                 del table[name]
@@ -253,7 +268,11 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
                 return
         object.__delattr__(self, name)
 
+    def __getstate__(self) -> dict:
+        return {name: value for name, value in self.__dict__.items() if name != "_compiled"}
+
     def __setstate__(self, state: dict) -> None:
+        change_module(self)
         self.__dict__.update(state)
 
     def __dir__(self) -> list[str]:
@@ -265,6 +284,7 @@ class Module(ModuleHooks, ModuleState, ModuleTree):
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
         """Replaces the memory of every parameter, gradient and buffer by what `fn` makes of it."""
+        change_module(self)
         if recurse:
             for child in self.children():
                 child._apply(fn)
