@@ -62,9 +62,10 @@ def scatter(e: Emitter, value: Any, pointer: Any, indices: Any, kind: str, mask:
     e.builder.call(function, [value, where, I32(size_of(kind)), mask])
 
 
-def strided(e: Emitter, start: Index, stride: int, lanes: int) -> Any:
+def strided(e: Emitter, start: Index, stride: Index, lanes: int) -> Any:
     """The vector start, start + stride, ..."""
-    steps = ir.Constant(ir.VectorType(I64, lanes), [I64(i * stride) for i in range(lanes)])
+    numbers = ir.Constant(ir.VectorType(I64, lanes), [I64(i) for i in range(lanes)])
+    steps = e.builder.mul(numbers, e.splat(e.value(stride), lanes))
     return e.builder.add(e.splat(e.value(start), lanes), steps)
 
 

@@ -26,7 +26,9 @@ WIDEST = 8  # vectors, or columns, that are summed side by side
 
 def write_thin(e: Emitter, frame: Frame) -> None:
     """The kernel of a frame with fewer than `THIN` rows."""
-    (Across if frame.right.cols == 1 and frame.right.rows != 1 else Along)(e, frame).write()
+    side_by_side = frame.right.cols == 1 and frame.cols != 1
+    deep = frame.right.rows == 1 and frame.depth != 1
+    (Across if side_by_side and not deep else Along)(e, frame).write()
 
 
 class Across:
