@@ -18,9 +18,10 @@ from typing import Any
 from ..emit import Emitter, Index
 from ..spec import Operand, Step
 from ..types import is_float
+from .costs import cheapest, threads_worth
 from .memory import strided
 from .phases import Pass, Phases
-from .plan import TILE, Axis, Plan, plan_of, threads_worth
+from .plan import TILE, Axis, Plan, plans
 from .points import Evaluator, Point
 from .reductions import PARTIALS, Extremum, Lanes, Reduction, Slots, fold
 from .steps import repeated
@@ -47,7 +48,7 @@ class Loops:
     @cached_property
     def plan(self) -> Plan:
         """How the axes are walked."""
-        return plan_of(self.outer, self.inner, self.operands, self.body)
+        return cheapest(plans(self.outer, self.inner, self.operands, self.body))
 
     @property
     def threads(self) -> int:

@@ -58,7 +58,11 @@ class Phases:
 
     def outer_writes(self) -> list[int]:
         """The stores made once for an outer point."""
-        return [n for n, s in enumerate(self.body) if s.op in WRITES and not self.is_inner(n)]
+        return [n for n in self.outer_steps() if self.body[n].op in WRITES]
+
+    def outer_steps(self) -> list[int]:
+        """What is done once for an outer point."""
+        return [n for n in range(len(self.body)) if not self.is_inner(n)]
 
     def _passes(self, plan: Plan) -> list[Pass]:
         reduces = [n for n, step in enumerate(self.body) if step.op == "reduce"]

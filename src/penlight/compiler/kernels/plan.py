@@ -19,16 +19,11 @@ from .reductions import PARTIALS
 TILE = 16
 WIDE = 64  # lanes of a reduction over columns: whole cache lines of each row
 ELEMENTWISE = 128  # bytes of the narrowest operand that one step of an elementwise loop takes
-
-# Costs of a vector of 16 elements, about in cycles
-NEIGHBOURS, REPEATED, REVERSED, TURNED, SCATTERED = 1.0, 0.5, 2.0, 6.0, 16.0
-TREE, CHEAP, DEAR = 16.0, 0.5, 12.0
 CHEAP_OPS = frozenset(
     """load store const index reduce cast add sub mul neg abs sign min max fmin fmax floor ceil
     rint trunc square lt le gt ge eq ne and or xor not lshift rshift copysign isnan isinf isfinite
     where sqrt div reciprocal""".split()
 )
-CYCLES_PER_THREAD = 30_000  # about 10 microseconds: less is not worth waking a thread for
 
 
 @dataclass(frozen=True)
@@ -51,7 +46,6 @@ class Plan:
     vector: int | None = None
     turned: int | None = None
     lanes: int = 1
-    cost: float = 0.0
 
     @property
     def points(self) -> int:
@@ -59,10 +53,10 @@ class Plan:
         return prod(a.extent for a in self.inner)
 
 
-def plan_of(
+def plans(
     outer: Sequence[int], inner: Sequence[int], operands: Sequence[Operand], body: Sequence[Step]
-) -> Plan:
-    """The cheapest way to walk."""
+) -> list[Plan]:
+    """Every way to walk that may be good."""
     asked = {step.attr for step in body if step.op == "index"}
     axes = [
         Axis(n, tuple(o.strides[k] for o in operands), k if k in asked else None)
@@ -74,10 +68,20 @@ def plan_of(
     )
     far = sorted(axes[: len(outer)], key=_reach, reverse=True)
     outside, inside = merged(far), merged(axes[len(outer) :])
-    found = [_columns(outside, inside, body, v) for v in (None, *range(len(outside)))]
-    found += [_rows(outside, inside, body)] if _may_go_along_rows(inside, body) else []
-    found += _tiles(outside, inside, body, operands)
-    return min(found, key=lambda plan: plan.cost)
+    found = [
+        Plan("columns", outside, inside, body, v, None, _lanes(outside[v], inside, body))
+        for v in range(len(outside))
+    ]
+    if inside and not any(step.op == "add_at" for step in body):  # lanes would meet
+        found.append(Plan("rows", outside, inside, body, None, None, PARTIALS))
+    if not inside and not any(s.op == "reduce" or s.op.endswith("_at") for s in body):
+        found += [
+            Plan("tiles", outside, inside, body, v, t, TILE)
+            for v, along in enumerate(outside)
+            for t, across in enumerate(outside)
+            if v != t and turned_operands(along, across, body)
+        ]
+    return [*found, Plan("columns", outside, inside, body)]
 
 
 def merged(axes: Sequence[Axis]) -> tuple[Axis, ...]:
@@ -108,103 +112,20 @@ def moved(step: Step) -> list[int]:
     return [step.attr.operand] if step.op.endswith("_at") else []
 
 
-def _may_go_along_rows(inner: tuple[Axis, ...], body: tuple[Step, ...]) -> bool:
-    """Lanes along an inner axis would add to one place at once."""
-    return bool(inner) and not any(step.op == "add_at" for step in body)
-
-
-# ------------------------------------------------------------ costs
-
-
-def _work(body: tuple[Step, ...], axis: Axis | None) -> float:
-    """Cycles that one vector of 16 (or one element where there is no axis) takes."""
-    cycles = 0.0
-    for step in body:
-        cycles += CHEAP if step.op in CHEAP_OPS or step.op.endswith("_at") else DEAR
-        for operand in moved(step):
-            cycles += _move(0 if axis is None else axis.strides[operand], step)
-    return cycles
-
-
-def _move(stride: int, step: Step) -> float:
-    if step.op.endswith("_at"):
-        return SCATTERED if stride != 1 else REVERSED
-    return {1: NEIGHBOURS, 0: REPEATED, -1: REVERSED}.get(stride, SCATTERED)
-
-
-def _vectors(axis: Axis | None) -> int:
-    return 1 if axis is None else -(-axis.extent // TILE)
-
-
-def _extent(axes: Sequence[Axis]) -> int:
-    return prod(a.extent for a in axes)
-
-
-def _reduces(body: tuple[Step, ...]) -> int:
-    return sum(step.op == "reduce" for step in body)
-
-
-def _columns(
-    outer: tuple[Axis, ...], inner: tuple[Axis, ...], body: tuple[Step, ...], vector: int | None
-) -> Plan:
-    axis = None if vector is None else outer[vector]
-    others = [a for k, a in enumerate(outer) if k != vector]
-    count = _extent(others) * _vectors(axis) * _extent(inner)
-    cost = count * (_work(body, axis) + 2 * NEIGHBOURS * _reduces(body))
-    cost += _extent(others) * _vectors(axis) * TREE * _reduces(body)
-    return Plan("columns", outer, inner, body, vector, None, _lanes(axis, inner, body), cost)
-
-
-def _rows(outer: tuple[Axis, ...], inner: tuple[Axis, ...], body: tuple[Step, ...]) -> Plan:
-    last = inner[-1]
-    vectors = _extent(inner[:-1]) * _vectors(last)
-    if inner[:-1] and last.extent % PARTIALS:
-        vectors += _extent(inner[:-1])  # a row may begin inside a vector
-    cost = _extent(outer) * (vectors * _work(body, last) + 2 * TREE * _reduces(body))
-    return Plan("rows", outer, inner, body, None, None, PARTIALS, cost)
-
-
-def _tiles(
-    outer: tuple[Axis, ...],
-    inner: tuple[Axis, ...],
-    body: tuple[Step, ...],
-    operands: Sequence[Operand],
-) -> list[Plan]:
-    if inner or any(step.op == "reduce" or step.op.endswith("_at") for step in body):
-        return []
-    found = []
-    for v, along in enumerate(outer):
-        for t, across in enumerate(outer):
-            turned = turned_operands(along, across, body)
-            if v == t or not turned:
-                continue
-            others = _extent([a for k, a in enumerate(outer) if k not in (v, t)])
-            cycles = _work(body, along) - (SCATTERED - TURNED) * len(turned)
-            cost = others * _vectors(along) * _vectors(across) * TILE * cycles
-            found.append(Plan("tiles", outer, inner, body, v, t, TILE, cost))
-    return found
-
-
 def turned_operands(along: Axis, across: Axis, body: tuple[Step, ...]) -> list[int]:
     """Operands that are contiguous across the lanes and not along them."""
     used = dict.fromkeys(operand for step in body for operand in moved(step))
     return [o for o in used if across.strides[o] == 1 and along.strides[o] not in (0, 1)]
 
 
-def _lanes(axis: Axis | None, inner: tuple[Axis, ...], body: tuple[Step, ...]) -> int:
+def _lanes(axis: Axis, inner: tuple[Axis, ...], body: tuple[Step, ...]) -> int:
     """How many neighbours go together: more where each has little to do."""
-    if axis is None:
-        return 1
-    dear = any(step.op not in CHEAP_OPS for step in body)
-    if inner:
-        return TILE if dear or axis.extent < WIDE else WIDE
+    dear = any(step.op not in CHEAP_OPS or step.attr in ("argmax", "argmin") for step in body)
+    near = all(axis.strides[operand] in (0, 1) for step in body for operand in moved(step))
+    if dear or not near:
+        return TILE
     sizes = [size_of(step.kind) for step in body if step.op in ("load", "store")]
-    most = TILE if dear else max(TILE, min(WIDE, ELEMENTWISE // min(sizes, default=4)))
+    most = WIDE if inner else max(TILE, min(WIDE, ELEMENTWISE // min(sizes, default=4)))
     while most > axis.extent and most > TILE:
         most //= 2
     return most
-
-
-def threads_worth(plan: Plan) -> int:
-    """How many threads are worth waking."""
-    return max(1, int(plan.cost / CYCLES_PER_THREAD))
