@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import code, numerics, runtime
+from .background import background
 from .ir import NUMPY, Graph, Value, verify
 from .lower import Launch, Memory, lower, memory_of
 from .passes.fuse import Group, fuse
@@ -146,6 +148,7 @@ class Program:
 
     def load(self) -> Program:
         """Makes it ready to run."""
+        code.load(self.specs())
         self.forms = [(v.shape, NUMPY[v.kind]) for v in self.graph.outputs]
         self.segments: list[Any] = []
         run: list[tuple[Launch, bool]] = []
@@ -260,8 +263,35 @@ def _seen(array: np.ndarray, at: Access, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def compile(trace: Trace, arrays: Sequence[np.ndarray], checked: bool = False) -> Program:
-    """The program of a trace, for inputs like `arrays`; `Unlowerable` if there can be none."""
-    strides = [
+    """The program of a trace, for inputs like `arrays`; `Unlowerable` if there can be none.
+
+    `checked` verifies the graph after every pass.
+    """
+    return Program(translate(trace), strides_of(arrays), checked).load()
+
+
+def compile_soon(
+    trace: Trace, arrays: Sequence[np.ndarray], when_done: Callable[[Any, float], object]
+) -> None:
+    """Compiles in the background, then calls `when_done` there with the program, or the error that
+    kept it from being, and the seconds it took.
+    """
+    strides = strides_of(arrays)
+
+    def job() -> None:
+        started = time.perf_counter()
+        found: Any
+        try:
+            found = Program(translate(trace), strides).load()
+        except Exception as error:
+            found = error
+        when_done(found, time.perf_counter() - started)
+
+    background.add(job)
+
+
+def strides_of(arrays: Sequence[np.ndarray]) -> list[tuple[int, ...]]:
+    """The strides of arrays in elements, 0 along axes of length 1."""
+    return [
         tuple(0 if n == 1 else s // a.itemsize for n, s in zip(a.shape, a.strides)) for a in arrays
     ]
-    return Program(translate(trace), strides, checked).load()
