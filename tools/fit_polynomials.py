@@ -16,7 +16,7 @@ from mpmath import mp, mpf
 mp.dps = 60
 Function = Callable[[mpf], mpf]
 TARGET = pathlib.Path(__file__).parents[1] / "src/penlight/compiler/coefficients.py"
-HEAD = '''"""Coefficients of polynomials, lowest power first. Written by tools/fit_polynomials.py."""
+HEAD = '''"""Polynomials, the lowest power first. Written by tools/fit_polynomials.py."""
 
 # fmt: off
 '''
@@ -47,6 +47,11 @@ def log_rest(z: mpf) -> mpf:
     return (mp.log((1 + s) / (1 - s)) / s - 2) / z
 
 
+def log_tail(z: mpf) -> mpf:
+    """T, where log((1 + s) / (1 - s)) = 2 s + 2/3 s³ + s⁵ T and z = s²."""
+    return (log_rest(z) - mpf(2) / 3) / z
+
+
 def erfc_scaled(t: mpf) -> mpf:
     """(1 + 2 x) e^(x²) erfc x at x = 3.75 (1 + t) / (1 - t)."""
     x = mpf(3.75) * (1 + t) / (1 - t)
@@ -70,6 +75,7 @@ TABLE = {
     "LOG_FLOAT": (lambda x: (mp.log1p(x) - x + x * x / 2) / x**3, -0.2929, 0.4143,
                   lambda x: x * x, 8),
     "LOG_NARROW": (*LOG, 4), "LOG": (*LOG, 6),
+    "LOG_TAIL": (log_tail, 1e-9, 0.02945, lambda z: z * z / 2, 7),
     "ASIN_NARROW": (*ASIN, 6), "ASIN": (*ASIN, 12),
     "ATAN_NARROW": (*ATAN, 5), "ATAN": (*ATAN, 11),
     "SIN_NARROW": (*SIN, 3), "SIN": (*SIN, 6),

@@ -1,4 +1,4 @@
-"""Coefficients of polynomials, lowest power first. Written by tools/fit_polynomials.py."""
+"""Polynomials, the lowest power first. Written by tools/fit_polynomials.py."""
 
 # fmt: off
 EXP_FLOAT = (
@@ -78,6 +78,16 @@ LOG = (
     0.1818289055685574,
     0.1533167402581507,
     0.1461703759429283,
+)
+LOG_TAIL = (
+    0.4,
+    0.2857142857142937,
+    0.22222222221654733,
+    0.18181818335654215,
+    0.15384594934593232,
+    0.13334806212309006,
+    0.11706195685161226,
+    0.11723603665665217,
 )
 ASIN_NARROW = (
     0.16666666686147102,

@@ -25,26 +25,23 @@ NO_IDENTITY = -1
 _kept: list[Any] = []  # the arrays that ufuncs point to
 
 
-def pointwise(op: str, kinds: Sequence[str] = ("f32", "f64")) -> np.ufunc:
+def pointwise(op: str) -> np.ufunc:
     """The ufunc of a scalar operation."""
-    loops = [code.address(Inner(op, kind)) for kind in kinds]
-    return _ufunc(op, loops, kinds, TABLE[op].arity, None)
+    loops = [code.address(Inner(op, kind)) for kind in NUMBERS]
+    return _ufunc(op, loops, TABLE[op].arity, None)
 
 
 def reduction(name: str, axes: int) -> np.ufunc:
     """(n) -> () or (m, n) -> (): "sum" or "prod" over the last axis or two, or those it is told."""
-    kinds = ("f32", "f64")
-    loops = [code.address(SumLoop(name, kind, axes)) for kind in kinds]
-    return _ufunc(name, loops, kinds, 1, b"(n)->()" if axes == 1 else b"(m,n)->()")
+    loops = [code.address(SumLoop(name, kind, axes)) for kind in NUMBERS]
+    return _ufunc(name, loops, 1, b"(n)->()" if axes == 1 else b"(m,n)->()")
 
 
-def _ufunc(
-    name: str, loops: Sequence[int], kinds: Sequence[str], arity: int, signature: bytes | None
-) -> np.ufunc:
+def _ufunc(name: str, loops: Sequence[int], arity: int, signature: bytes | None) -> np.ufunc:
     count = len(loops)
     functions = (ctypes.c_void_p * count)(*loops)
     data = (ctypes.c_void_p * count)()
-    types = bytes(NUMBERS[kind] for kind in kinds for _ in range(arity + 1))
+    types = bytes(number for number in NUMBERS.values() for _ in range(arity + 1))
     texts = [ctypes.create_string_buffer(text) for text in (name.encode(), b"", types)]
     label, doc, forms = (ctypes.cast(t, ctypes.c_void_p) for t in texts)
     own = (

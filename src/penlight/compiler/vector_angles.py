@@ -20,7 +20,7 @@ from .scalars import define, same
 from .values import F32, F64, Num, any_lane, fma, polynomial, where
 from .vector_math import DOUBLE, INF, NAN, code_of
 
-HALF_PI = 1.5707963267948966, 6.123233995736766e-17, -1.4973849048591833e-33
+HALF_PI = 1.5707963267948966, 6.123233995736766e-17, -1.4973849048591698e-33
 MODERATE = 40  # angles below 2 to this are reduced by subtraction
 WORDS = 4  # of 53 bits each, of 2/π
 

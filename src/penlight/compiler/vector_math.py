@@ -50,14 +50,15 @@ class Format(NamedTuple):
 
 
 SINGLE = Format(
-    23, 127, 1.5 * 2**23, (0.693147182464599609375, -1.904654290582768e-09),
+    23, 127, 1.5 * 2**23, (0.693147182464599609375, -1.9046542121259336e-09),
     -104.0, 89.0, -18.0, 10.0, c.EXP_FLOAT, c.TANH_FLOAT,
 )  # fmt: skip
 DOUBLE = Format(
     52, 1023, 1.5 * 2**52, (0.6931471805599453094, 2.3190468138462996e-17),
     -746.0, 710.0, -38.0, 20.0, c.EXP, c.TANH,
 )  # fmt: skip
-LOG2_E = 1.4426950408889634074
+LOG2_E, LOG2_E_LOW = 1.4426950408889634074, 2.0355273740931033e-17
+THIRDS = 0.66666666666666663, 3.7007434154171883e-17  # 2/3
 LN2 = DOUBLE.ln2
 
 
@@ -249,7 +250,7 @@ def log2(x: Num) -> Num:
     """Logarithm to base 2."""
     if x.element == F32:
         return log2(x.wide()).narrow()
-    return _edges(x, sum(_log_times(x, (LOG2_E, 2.0355273740931033e-17), (1.0, 0.0))))
+    return _edges(x, sum(_log_times(x, (LOG2_E, LOG2_E_LOW), (1.0, 0.0))))
 
 
 def log10(x: Num) -> Num:
@@ -293,12 +294,14 @@ def atanh(x: Num) -> Num:
 # ------------------------------------------------------------ powers
 
 
-def pow_float(x: Num, y: Num) -> Num:
-    """xʸ = 2^(y log2 x) of float32, in float64; the cases of IEEE 754 after it."""
-    a, b = abs(x).wide(), y.wide()
-    size = exp2(b * _edges(a, sum(_log_times(a, (LOG2_E, 0.0), (1.0, 0.0))))).narrow()
-    half = abs(y) * 0.5
-    whole, even = _is_whole(abs(y)), _is_whole(half)
+def pow(x: Num, y: Num) -> Num:
+    """xʸ = 2^(y log2 |x|), and after that the cases of IEEE 754."""
+    if x.element == F32:
+        a, b = abs(x).wide(), y.wide()
+        size = exp2(b * _edges(a, sum(_log_times(a, (LOG2_E, 0.0), (1.0, 0.0))))).narrow()
+    else:
+        size = _pow_double(abs(x), y)
+    whole, even = _is_whole(abs(y)), _is_whole(abs(y) * 0.5)
     odd = whole & ~even
     found = where((x < 0.0) & odd, -size, size)
     found = where((x < 0.0) & (x > -INF) & ~whole, NAN, found)
@@ -307,10 +310,50 @@ def pow_float(x: Num, y: Num) -> Num:
     return where(one, 1.0, found)
 
 
+def _pow_double(x: Num, y: Num) -> Num:
+    """2^(y log2 x) of x >= 0, with the logarithm and the product as sums of two numbers."""
+    high, low = _log2_long(x)
+    y = _clamped(y, -(2.0**66), 2.0**66)
+    p = y * high
+    rest = fma(y, high, -p) + y * low
+    p = where(x < INF, where(x.equals(0.0), y * -INF, p), y * x)
+    far = abs(p) >= 1100.0
+    p, rest = where(far, where(p < 0.0, p.like(-1100.0), p.like(1100.0)), p), where(far, 0.0, rest)
+    t = p + DOUBLE.magic
+    f = p - (t - DOUBLE.magic)
+    r = f * LN2[0]
+    more = fma(f, LN2[0], -r) + fma(f, LN2[1], rest * LN2[0])
+    return _scaled(fma(r * r, polynomial(r, c.EXP), more) + r + 1.0, _integer(t, DOUBLE), DOUBLE)
+
+
+def _log2_long(x: Num) -> tuple[Num, Num]:
+    """log2 x to about 68 bits, for x > 0; T. J. Dekker's arithmetic, Numer. Math. 18 (1971)."""
+    f, e = _normal(x, DOUBLE)
+    below = f + 2.0
+    s = f / below
+    low = (fma(-s, below, f) - s * (f - (below - 2.0))) / below  # f / (2 + f) = s + low
+    z = s * s
+    z_low = fma(s, s, -z) + s * low * 2.0
+    cube = s * z
+    cube_low = fma(s, z, -cube) + fma(low, z, s * z_low)
+    third = cube * THIRDS[0]
+    tail = fma(cube, THIRDS[0], -third) + fma(cube, THIRDS[1], cube_low * THIRDS[0])
+    tail = fma(cube * z, polynomial(z, c.LOG_TAIL), tail)
+    high = s * 2.0 + third
+    rest = (s * 2.0 - high) + third + fma(low, 2.0, tail)
+    scaled = high * LOG2_E
+    rest = fma(high, LOG2_E, -scaled) + fma(high, LOG2_E_LOW, rest * LOG2_E)
+    total = e + scaled
+    part = total - e
+    rest = (e - (total - part)) + (scaled - part) + rest
+    high = total + rest
+    return high, rest - (high - total)
+
+
 def _is_whole(x: Num) -> Num:
-    """Whether a float32 x >= 0 is an integer; large ones are."""
-    t = (x + 2.0**23) - 2.0**23
-    return (x >= 2.0**23) | t.equals(x)
+    """Whether x >= 0 is an integer; large numbers are."""
+    large = 2.0 ** format_of(x).mantissa
+    return (x >= large) | ((x + large) - large).equals(x)
 
 
 # ------------------------------------------------------------ the error function
@@ -388,4 +431,4 @@ for _formula, _numpy in (
     (erf, _numpy_erf), (erfc, _numpy_erfc),
 ):  # fmt: skip
     define(_formula.__name__, 1, same, _numpy, code_of(_formula))
-define("pow", 2, same, np.power, code_of(pow_float))
+define("pow", 2, same, np.power, code_of(pow))

@@ -93,10 +93,6 @@ expose(sigmoid, "nn.functional.sigmoid")
 expose(tanh, "nn.functional.tanh")
 
 
-def _sigmoid(xp: Any, x: Any) -> Any:
-    return 1 / (1 + xp.exp(-x))
-
-
 def _softplus(xp: Any, x: Any) -> Any:
     """log(1 + eˣ) without overflow."""
     return xp.maximum(x, 0) + xp.log1p(xp.exp(-xp.abs(x)))
@@ -148,7 +144,7 @@ def _silu_slope(x: Tensor) -> Tensor:
 @op(name="_silu", node="SiluBackward0", grad={"input": lambda g, x: g * _silu_slope(x)})
 def _silu(xp: Any, input: Any) -> Any:
     x = wide(input, "silu_cpu")
-    return (x * _sigmoid(xp, x)).astype(input.dtype, copy=False)
+    return (x * xp.sigmoid(x)).astype(input.dtype, copy=False)
 
 
 _silu_ = in_place(_silu, "silu_", _silu.record)
@@ -238,7 +234,7 @@ def tanhshrink(input: Tensor) -> Tensor:
 )
 def _glu(xp: Any, input: Any, dim: int) -> Any:
     x, gate = xp.split(wide(input, "glu_cpu"), 2, dim)
-    return (x * _sigmoid(xp, gate)).astype(input.dtype, copy=False)
+    return (x * xp.sigmoid(gate)).astype(input.dtype, copy=False)
 
 
 def _glu_grad(g: Tensor, input: Tensor, dim: int) -> Tensor:

@@ -9,15 +9,18 @@ import math
 import warnings
 from typing import NamedTuple
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
+from ..core.beside import computed
 from ..core.tape import modes
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from .creation import ones, zeros
 from .dropout import dropout
 from .families import composite, op
 from .join import cat
 from .matmul import linear
 from .padding import pad
+from .quiet import quiet
 from .rectifier import wide
 
 
@@ -28,21 +31,33 @@ class Attended(NamedTuple):
     weights: Tensor
 
 
-def _slopes(g, gw, weights, query, key, value, scale):
+class Tensors:
+    """What `_slopes` needs of a namespace, over tensors."""
+
+    matmul, sum = staticmethod(Tensor.matmul), staticmethod(Tensor.sum)
+
+
+def _slopes(xp, g, gw, weights, query, key, value, scale):
     """Gradients of query, key, value and bias, on arrays or tensors.
 
     weights = softmax(scores), output = weights value: g and gw are the gradients of both.
     """
-    gw = gw + g @ value.mT
-    gs = weights * (gw - (gw * weights).sum(-1, keepdims=True))  # of the scores
-    return (gs @ key) * scale, (gs.mT @ query) * scale, weights.mT @ g, gs
+    gw = gw + xp.matmul(g, value.mT)
+    gs = weights * (gw - xp.sum(gw * weights, -1, keepdims=True))  # of the scores
+    to_query, to_key = xp.matmul(gs, key) * scale, xp.matmul(gs.mT, query) * scale
+    return to_query, to_key, xp.matmul(weights.mT, g), gs
 
 
 def _attention_gradient(g, query, key, value, scale, y):
     if modes.grad:  # to be differentiated again
-        return _slopes(*g, y[1], query, key, value, scale)
-    arrays = [wide(t._array, "attention") for t in (*g, y[1], query, key, value)]
-    return tuple(wrap(a) for a in _slopes(*arrays, scale))
+        return _slopes(Tensors, *g, y[1], query, key, value, scale)
+    return computed(_slopes_of_arrays, numerics, *g, y[1], query, key, value, scale)
+
+
+@quiet
+def _slopes_of_arrays(xp, g, gw, weights, query, key, value, scale):
+    arrays = [wide(a, "attention") for a in (g, gw, weights, query, key, value)]
+    return _slopes(xp, *arrays, scale)
 
 
 @op(
@@ -55,14 +70,14 @@ def _attention_gradient(g, query, key, value, scale, y):
 def _attention(xp, query, key, value, bias, scale):
     """softmax(q kᵀ · scale + bias) v; a query whose bias is -inf everywhere gathers zeros."""
     q, k, v = (wide(t, "attention") for t in (query, key, value))
-    scores = (q * q.dtype.type(scale)) @ k.mT  # (*, L, S)
+    scores = xp.matmul(q * q.dtype.type(scale), k.mT)  # (*, L, S)
     if bias is not None:
         scores = scores + bias
-    top = scores.max(-1, keepdims=True, initial=-math.inf)
+    top = xp.max(scores, -1, keepdims=True, initial=-math.inf)
     weights = xp.exp(scores - xp.where(xp.isneginf(top), 0, top))
-    total = weights.sum(-1, keepdims=True)
+    total = xp.sum(weights, -1, keepdims=True)
     weights /= xp.where(total == 0, 1, total)
-    return (weights @ v).astype(query.dtype), weights.astype(query.dtype)
+    return xp.matmul(weights, v).astype(query.dtype), weights.astype(query.dtype)
 
 
 @composite(names="nn.functional.scaled_dot_product_attention")

@@ -214,7 +214,7 @@ atanh = unary(
 )  # fmt: skip
 
 sigmoid = unary(
-    "sigmoid", "1 / (1 + e⁻ˣ)", lambda xp, x: xp.reciprocal(1 + xp.exp(-x)),
+    "sigmoid", "1 / (1 + e⁻ˣ)", "sigmoid",
     lambda g, y: g * bar((1 - y) * y), dtype=to_float,
     also="special.expit nn.functional.sigmoid",
 )  # fmt: skip

@@ -219,7 +219,7 @@ def unary(
 
 def _ufunc(meaning: str | Callable) -> Any:
     """The universal function a meaning names, if it does: it can write into its own operand."""
-    found = getattr(np, meaning) if isinstance(meaning, str) else None
+    found = getattr(np, meaning, None) if isinstance(meaning, str) else None
     return found if isinstance(found, np.ufunc) else None
 
 

@@ -6,14 +6,15 @@ through the sigmoid σ and n through tanh:  cₜ = f cₜ₋₁ + i n,  hₜ = o
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-
+from ..compiler import numerics
+from ..core.beside import computed
 from ..core.tape import modes
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from .families import op
 from .join import cat, stack
+from .quiet import quiet
 
 
 class LstmSequence(NamedTuple):
@@ -24,15 +25,14 @@ class LstmSequence(NamedTuple):
     gates: Tensor
 
 
-def _join_arrays(parts: list) -> Any:
-    return np.concatenate(parts, -1)
+class Tensors:
+    """What `_back` needs of a namespace, over tensors."""
+
+    tanh, matmul = staticmethod(Tensor.tanh), staticmethod(Tensor.matmul)
+    concatenate = staticmethod(cat)
 
 
-def _join_tensors(parts: list) -> Tensor:
-    return cat(parts, -1)
-
-
-def _back(gh, gc, gs, w, h0, c0, hidden, cell, gates, join):
+def _back(xp, gh, gc, gs, w, h0, c0, hidden, cell, gates):
     """Back through time, on arrays or tensors: gradients of the gates per step, of h0 and of c0."""
     steps, size = len(hidden), w.shape[1]
     found: list = [None] * steps
@@ -40,28 +40,30 @@ def _back(gh, gc, gs, w, h0, c0, hidden, cell, gates, join):
     for t in range(steps - 1, -1, -1):
         i, f, n, o = (gates[t][..., k * size : (k + 1) * size] for k in range(4))
         before = cell[t - 1] if t else c0
-        squashed = cell[t].tanh() if isinstance(cell, Tensor) else np.tanh(cell[t])
+        squashed = xp.tanh(cell[t])
         dh = dh + gh[t]
         dc = dc + gc[t] + dh * o * (1 - squashed * squashed)
-        slopes = join([dc * n, dc * before, dc * i, dh * squashed]) + gs[t]
-        bend = join([i * (1 - i), f * (1 - f), 1 - n * n, o * (1 - o)])
+        slopes = xp.concatenate([dc * n, dc * before, dc * i, dh * squashed], -1) + gs[t]
+        bend = xp.concatenate([i * (1 - i), f * (1 - f), 1 - n * n, o * (1 - o)], -1)
         found[t] = slopes * bend
-        dh, dc = found[t] @ w, dc * f
+        dh, dc = xp.matmul(found[t], w), dc * f
     return found, dh, dc
 
 
 def _sequence_gradient(g, w, h0, c0, y):
-    steps, batch, size = y[0].shape
     if modes.grad:  # to be differentiated again
-        found, dh, dc = _back(*g, w, h0, c0, *y, _join_tensors)
-        flat = cat(found)
-        before = cat([h0, y[0][:-1].reshape(-1, size)])
-        return stack(found), flat.mT @ before, dh, dc
-    arrays = [t._array for t in (*g, w, h0, c0, *y)]
-    found, dh, dc = _back(*arrays, _join_arrays)
-    flat = np.concatenate(found)
-    before = np.concatenate([h0._array, y[0]._array[:-1].reshape(-1, size)])
-    return wrap(flat.reshape(steps, batch, -1)), wrap(flat.T @ before), wrap(dh), wrap(dc)
+        found, dh, dc = _back(Tensors, *g, w, h0, c0, *y)
+        before = cat([h0, y[0][:-1].reshape(-1, y[0].size(2))])
+        return stack(found), cat(found).mT @ before, dh, dc
+    return computed(_gradient_arrays, numerics, *g, w, h0, c0, *y)
+
+
+@quiet
+def _gradient_arrays(xp, gh, gc, gs, w, h0, c0, hidden, cell, gates):
+    found, dh, dc = _back(xp, gh, gc, gs, w, h0, c0, hidden, cell, gates)
+    flat = xp.concatenate(found)
+    before = xp.concatenate([h0, hidden[:-1].reshape(-1, hidden.shape[2])])
+    return flat.reshape(*gates.shape), xp.matmul(flat.T, before), dh, dc
 
 
 @op(
@@ -79,8 +81,8 @@ def lstm_sequence(xp, p, w, h0, c0):
     h, c, turned = h0, c0, xp.ascontiguousarray(w.T)
     middle = slice(2 * size, 3 * size)
     for t in range(steps):
-        a = p[t] + h @ turned
-        gates[t] = 1 / (1 + xp.exp(-a))
+        a = p[t] + xp.matmul(h, turned)
+        gates[t] = xp.sigmoid(a)
         gates[t, :, middle] = xp.tanh(a[:, middle])
         i, f, n, o = (gates[t, :, k * size : (k + 1) * size] for k in range(4))
         c = cell[t] = f * c + i * n

@@ -16,8 +16,10 @@ import numpy as np
 
 from ..compiler import numerics
 from ..core import dtype as dtypes
+from ..core.beside import computed
 from ..core.tape import modes
-from ..core.tensor import Tensor, check_dim, wrap, written
+from ..core.tensor import Tensor, check_dim, written
+from ..core.watch import note_write, tracers
 from .arguments import ints, need_tensor
 from .average_pool import avg_pool2d
 from .families import composite, op
@@ -53,13 +55,20 @@ def _wide(xp: Any, x: Any) -> Any:
 
 
 @quiet
-def _moments(xp: Any, x: Any, layout: Layout) -> tuple[Any, Any]:
-    """Mean and biased variance, with axes of length 1 where they were taken."""
+def _moments(xp: Any, x: Any, layout: Layout, eps: float) -> tuple[Any, Any, Any]:
+    """Mean, biased variance and 1/√(var + eps), with axes of length 1 where they were taken."""
     x = _wide(xp, x.reshape(layout.view))
-    mean = x.sum(layout.axes, keepdims=True) / xp.asarray(layout.entries, x.dtype)
+    count = x.dtype.type(layout.entries)
+    mean = xp.sum(x, layout.axes, keepdims=True) / count
     rest = x - mean
-    xp.multiply(rest, rest, out=rest)
-    return mean, rest.sum(layout.axes, keepdims=True) / xp.asarray(layout.entries, x.dtype)
+    rest *= rest
+    var = xp.sum(rest, layout.axes, keepdims=True) / count
+    return mean, var, _rstd(xp, var, eps)
+
+
+@quiet
+def _rstd(xp: Any, var: Any, eps: float) -> Any:
+    return 1 / xp.sqrt(_wide(xp, var) + eps)
 
 
 def _normalize_op(node: str) -> Any:
@@ -91,12 +100,13 @@ def _gradients(g, input, weight, mean, rstd, layout, eps, needs):
     rstd·(d - mean(d) - x̂·mean(d·x̂)): without its constant part and its part along x̂.
     """
     if not modes.grad:
-        return _gradient_arrays(g, input, weight, mean, rstd, layout, eps, needs)
+        found = iter(computed(_gradient_arrays, numerics, g, input, weight, mean, rstd, layout,
+                              eps is not None, needs))  # fmt: skip
+        return tuple(next(found) if need else None for need in needs)
     kind = input.dtype
     x, d = input.reshape(layout.view), g.reshape(layout.view)
     if kind.itemsize == 2:
         x, d = x.to(dtypes.float32), d.to(dtypes.float32)
-    mean, rstd = wrap(mean), wrap(rstd)
     if eps is not None:  # to be differentiated again: as functions of x
         mean = x.mean(layout.axes, keepdim=True)
         rstd = ((x - mean) * (x - mean)).mean(layout.axes, keepdim=True).add(eps).rsqrt()
@@ -114,32 +124,33 @@ def _gradients(g, input, weight, mean, rstd, layout, eps, needs):
     return to_input, to_weight, to_bias
 
 
-def _gradient_arrays(g, input, weight, mean, rstd, layout, eps, needs):
-    """The same where nobody differentiates again: on arrays, in place, several times faster."""
-    xp = numerics
-    x, d = (_wide(xp, t._array.reshape(layout.view)) for t in (input, g))
+@quiet
+def _gradient_arrays(xp, g, input, weight, mean, rstd, layout, moving, needs):
+    """The same where nobody differentiates again: on arrays, in place, several times faster.
+
+    Those of the gradients that are needed; `moving`: mean and rstd are functions of x.
+    """
+    x, d = (_wide(xp, a.reshape(layout.view)) for a in (input, g))
     hat = x - mean
     hat *= rstd
     product = d * hat
-    to_weight = product.sum(layout.shared).reshape(layout.parameter) if needs[1] else None
-    to_bias = d.sum(layout.shared).reshape(layout.parameter) if needs[2] else None
-    to_input = None
+    found = []
+    if needs[1]:
+        found.append(xp.sum(product, layout.shared).reshape(layout.parameter))
+    if needs[2]:
+        found.append(xp.sum(d, layout.shared).reshape(layout.parameter))
     if needs[0]:
         if weight is not None:
-            scale = _wide(xp, weight._array.reshape(layout.form))
+            scale = _wide(xp, weight.reshape(layout.form))
             d = d * scale
             product *= scale
-        if eps is None:
-            to_input = d * rstd
-        else:
-            count = xp.asarray(layout.entries, d.dtype)
-            hat *= product.sum(layout.axes, keepdims=True) / count
-            hat += d.sum(layout.axes, keepdims=True) / count
-            to_input = xp.subtract(d, hat, out=hat)
-            to_input *= rstd
-        to_input = to_input.reshape(g._array.shape)
-    found = zip((to_input, to_weight, to_bias), needs, strict=True)
-    return tuple(wrap(a.astype(g._array.dtype, copy=False)) if n else None for a, n in found)
+        if moving:
+            count = d.dtype.type(layout.entries)
+            hat *= xp.sum(product, layout.axes, keepdims=True) / count
+            hat += xp.sum(d, layout.axes, keepdims=True) / count
+            d = xp.subtract(d, hat, out=hat)
+        found.insert(0, (d * rstd).reshape(g.shape))
+    return tuple(a.astype(g.dtype, copy=False) for a in found)
 
 
 _batch = _normalize_op("NativeBatchNormBackward0")
@@ -149,16 +160,10 @@ _group = _normalize_op("NativeGroupNormBackward0")
 
 def _normalized(
     kind: Any, input: Tensor, weight: Tensor | None, bias: Tensor | None, layout: Layout, eps: float
-) -> tuple[Tensor, Any, Any]:
+) -> tuple[Tensor, Tensor, Tensor]:
     """The normalized input, its mean and its variance."""
-    xp = numerics
-    mean, var = _moments(xp, input._array, layout)
-    return kind(input, weight, bias, mean, _rstd(xp, var, eps), layout, eps), mean, var
-
-
-@quiet
-def _rstd(xp: Any, var: Any, eps: float) -> Any:
-    return 1 / xp.sqrt(var + xp.asarray(eps, var.dtype))
+    mean, var, rstd = computed(_moments, numerics, input, layout, eps)
+    return kind(input, weight, bias, mean, rstd, layout, eps), mean, var
 
 
 def _need_float(input: Tensor, kernel: str) -> None:
@@ -186,22 +191,38 @@ def _check_channels(input: Tensor, **given: Tensor | None) -> None:
             raise RuntimeError("mixed dtype (CPU): all inputs must share same datatype.")
 
 
-def _update(running: Tensor | None, found: Any, momentum: float) -> None:
-    """running <- (1 - momentum)·running + momentum·found."""
+def _update(running: Tensor | None, found: Tensor, momentum: float, scale: float = 1.0) -> None:
+    """running <- (1 - momentum)·running + momentum·scale·found, found averaged over samples."""
     if running is not None:
-        array = running._array
-        array += (momentum * (found.reshape(array.shape) - array)).astype(array.dtype)
+        array, given = running._array, found._array
+        array[...] = _moved(numerics, array, given, momentum, scale)
+        if tracers:
+            note_write("_moved", _moved, (running, found), (array, given, momentum, scale),
+                       (running,))  # fmt: skip
         written(running)
+
+
+def _moved(xp: Any, running: Any, found: Any, momentum: float, scale: float) -> Any:
+    samples = found.shape[0]
+    if samples > 1:
+        found = xp.sum(found, 0) / found.dtype.type(samples)
+    if scale != 1.0:
+        found = found * found.dtype.type(scale)
+    step = momentum * (found.reshape(running.shape) - running)
+    return running + step.astype(running.dtype)
 
 
 def _with_running(
     input: Tensor, mean: Tensor, var: Tensor, weight: Any, bias: Any, layout: Layout, eps: float
 ) -> Tensor:
     """Normalized with given statistics, which are constants."""
-    xp = numerics
-    shift = _wide(xp, mean._array).reshape(layout.form).copy()
-    rstd = _rstd(xp, _wide(xp, var._array), eps).reshape(layout.form)
+    shift, rstd = computed(_given_moments, numerics, mean, var, layout, eps)
     return _batch(input, weight, bias, shift, rstd, layout, None)
+
+
+def _given_moments(xp: Any, mean: Any, var: Any, layout: Layout, eps: float) -> tuple[Any, Any]:
+    shift = _wide(xp, mean).reshape(layout.form).copy()
+    return shift, _rstd(xp, var, eps).reshape(layout.form)
 
 
 @composite(names="nn.functional.batch_norm")
@@ -243,7 +264,7 @@ def batch_norm(
     y, mean, var = _normalized(_batch, input, weight, bias, layout, eps)
     if layout.entries:
         _update(running_mean, mean, momentum)
-        _update(running_var, var * (layout.entries / (layout.entries - 1)), momentum)
+        _update(running_var, var, momentum, layout.entries / (layout.entries - 1))
     return y
 
 
@@ -289,9 +310,8 @@ def instance_norm(
     else:
         y, mean, var = _normalized(_batch, input, weight, bias, layout, eps)
         if n:
-            _update(running_mean, mean.mean(0), momentum)
-            unbiased = var * (layout.entries / (layout.entries - 1))
-            _update(running_var, unbiased.mean(0), momentum)
+            _update(running_mean, mean, momentum)
+            _update(running_var, var, momentum, layout.entries / (layout.entries - 1))
     return y.view(input.shape)
 
 

@@ -30,6 +30,7 @@ def quiet(function: Callable) -> Callable:
         finally:
             _state.reset(token)
 
+    silently.__name__ = function.__name__
     return silently
 
 

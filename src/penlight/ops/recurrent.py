@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from ..compiler import numerics
+from ..core.beside import computed
 from ..core.tape import modes
-from ..core.tensor import Tensor, wrap
+from ..core.tensor import Tensor
 from .dropout import dropout
 from .families import composite, op
 from .join import cat
 from .lstm import lstm_sequence
 from .matmul import linear
+from .quiet import quiet
 
 
 class LstmState(NamedTuple):
@@ -33,16 +33,12 @@ class LstmState(NamedTuple):
 # it is to be differentiated again, on tensors.
 
 
-def _sigmoid(xp, x):
-    return 1 / (1 + xp.exp(-x))
-
-
 def _squash(xp, gates, kinds):
     """The equal parts of `gates` along the last axis: "s" through sigmoid, "t" through tanh."""
     size = gates.shape[-1] // len(kinds)
     parts = [gates[..., i * size : (i + 1) * size] for i in range(len(kinds))]
     return [
-        _sigmoid(xp, p) if kind == "s" else xp.tanh(p) for p, kind in zip(parts, kinds, strict=True)
+        xp.sigmoid(p) if kind == "s" else xp.tanh(p) for p, kind in zip(parts, kinds, strict=True)
     ]
 
 
@@ -69,10 +65,13 @@ def _lstm_gradient(g, gates, cell, y):
         squashed = _squash_tensors(gates, "ssts")
         *parts, before = _lstm_slopes(gh, gc, cell, y[1].tanh(), *squashed)
         return cat(parts, -1), before
-    c = cell._array
-    squashed = _squash(numerics, gates._array, "ssts")
-    *parts, before = _lstm_slopes(gh._array, gc._array, c, np.tanh(y[1]._array), *squashed)
-    return wrap(np.concatenate(parts, -1)), wrap(before)
+    return computed(_lstm_gradient_arrays, numerics, gh, gc, gates, cell, y[1])
+
+
+@quiet
+def _lstm_gradient_arrays(xp, gh, gc, gates, cell, new):
+    *parts, before = _lstm_slopes(gh, gc, cell, xp.tanh(new), *_squash(xp, gates, "ssts"))
+    return xp.concatenate(parts, -1), before
 
 
 @op(grad=_lstm_gradient, inputs=("gates", "cell"), names="torch._lstm_gates", result=LstmState)
@@ -97,15 +96,19 @@ def _gru_gradient(g, gi, gh, hidden):
         r, z = (ar + br).sigmoid(), (az + bz).sigmoid()
         left, right, before = _gru_slopes(g, hidden, bn, r, z, (an + r * bn).tanh())
         return cat(left, -1), cat(right, -1), before
-    h = hidden._array
-    r, z, n, heard = _gru_parts(numerics, gi._array, gh._array, h.shape[-1])
-    left, right, before = _gru_slopes(g._array, h, heard, r, z, n)
-    return wrap(np.concatenate(left, -1)), wrap(np.concatenate(right, -1)), wrap(before)
+    return computed(_gru_gradient_arrays, numerics, g, gi, gh, hidden)
+
+
+@quiet
+def _gru_gradient_arrays(xp, g, gi, gh, hidden):
+    r, z, n, heard = _gru_parts(xp, gi, gh, hidden.shape[-1])
+    left, right, before = _gru_slopes(g, hidden, heard, r, z, n)
+    return xp.concatenate(left, -1), xp.concatenate(right, -1), before
 
 
 def _gru_parts(xp, gi, gh, size):
     """The gates r, z, n and what n hears of the hidden state."""
-    both = _sigmoid(xp, gi[..., : 2 * size] + gh[..., : 2 * size])
+    both = xp.sigmoid(gi[..., : 2 * size] + gh[..., : 2 * size])
     r, z, heard = both[..., :size], both[..., size:], gh[..., 2 * size :]
     return r, z, xp.tanh(gi[..., 2 * size :] + r * heard), heard
 

@@ -13,7 +13,7 @@ from ..core.memory import view_as_strided
 from ..core.tensor import Tensor, check_dim, wrap
 from .elementwise import bar
 from .families import composite, op
-from .kinds import COMPLEX, FLOATS
+from .kinds import FLOATS
 
 Dims = int | tuple[int, ...] | list[int] | None
 
@@ -69,28 +69,10 @@ def summable(x: Any, dtype: np.dtype | None) -> Any:
 
 # ---------------------------------------------------------------- sum and mean
 
-_LONG = 4096  # rows from which on they are added in groups
-
 
 def added_up(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
-    """Σ along `dims`, in x's own type.
-
-    NumPy adds neighbours in memory pairwise but rows one after the other, which loses digits over
-    many of them: n rows are added as √n slabs of √n rows, then the rows of the sum.
-    """
-    if x.ndim > 1 and type(dims) is tuple and len(dims) == 1 and x.shape[dims[0]] > _LONG:
-        if dims[0] < x.ndim - 1 and x.dtype.kind in FLOATS + COMPLEX:
-            return _rows_added_up(xp, x, dims[0], keepdim)
-    return xp.add.reduce(x, dims, x.dtype, None, keepdim)
-
-
-def _rows_added_up(xp: Any, x: Any, axis: int, keepdim: bool) -> Any:
-    n = x.shape[axis]
-    slabs = math.isqrt(n)
-    whole, rest = xp.split(x, [n // slabs * slabs], axis)
-    whole = whole.reshape(*x.shape[:axis], slabs, -1, *x.shape[axis + 1 :])
-    total = xp.add.reduce(xp.add.reduce(whole, axis), axis, keepdims=keepdim)
-    return total + xp.add.reduce(rest, axis, keepdims=keepdim)
+    """Σ along `dims`, in x's own type."""
+    return xp.sum(x, dims, dtype=x.dtype, keepdims=keepdim)
 
 
 _add_up = half_in_float32(added_up)
@@ -105,7 +87,7 @@ def _filled(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
 @op(grad={"input": lambda g, input_shape: _filled(g, input_shape)}, node="SumBackward0")
 def _sum_all(xp: Any, input: Any, dtype: Any) -> Any:
     if dtype is None and input.dtype.char in "fd":  # the common case, by the shortest road
-        return xp.add.reduce(input, None)
+        return xp.sum(input)
     return _add_up(xp, summable(input, dtype), None, False)
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
-
-import numpy as np
 
 from ..core.dtype import dtype as Dtype
 from ..core.tensor import Tensor, check_dim
@@ -13,22 +12,11 @@ from .exposure import expose
 from .families import composite, op
 from .rectifier import wide
 
-SHORT_AXIS = 32  # NumPy reduces a last axis this short slower than a first one, copy included
 
-
-def reduced(ufunc: Any, x: Any, dim: int) -> Any:
-    """`ufunc.reduce` along one axis, which stays with length 1."""
-    if 1 < x.ndim == dim + 1 and x.shape[dim] <= SHORT_AXIS < len(x):
-        first = np.ascontiguousarray(np.moveaxis(x, dim, 0))
-        return ufunc.reduce(first, 0)[..., None]
-    return ufunc.reduce(x, dim, keepdims=True)
-
-
-def _shifted(input: Any, dim: int, kernel: str) -> Any:
+def _shifted(xp: Any, input: Any, dim: int, kernel: str) -> Any:
     """The input less its maximum along `dim`, so that no exponential overflows."""
     x = wide(input, kernel)
-    y = np.empty_like(x)
-    return np.subtract(x, reduced(np.maximum, x, dim), out=y) if x.size else y
+    return x - xp.max(x, dim, keepdims=True, initial=-math.inf)
 
 
 # ---------------------------------------------------------------- softmax
@@ -40,9 +28,8 @@ def _shifted(input: Any, dim: int, kernel: str) -> Any:
     grad={"input": lambda g, y, dim: _softmax_backward(g, y, dim)},
 )
 def _softmax(xp: Any, input: Any, dim: int) -> Any:
-    y = _shifted(input, dim, "softmax_lastdim_kernel_impl")
-    xp.exp(y, out=y)
-    y /= reduced(xp.add, y, dim)
+    y = xp.exp(_shifted(xp, input, dim, "softmax_lastdim_kernel_impl"))
+    y = y / xp.sum(y, dim, keepdims=True)
     return y.astype(input.dtype, copy=False)
 
 
@@ -60,8 +47,7 @@ def _softmax_second(g: Tensor, grad: Tensor, output: Tensor, dim: int) -> Tensor
 )
 def _softmax_backward(xp: Any, grad: Any, output: Any, dim: int) -> Any:
     part = grad * output
-    part -= output * reduced(xp.add, part, dim)
-    return part
+    return part - output * xp.sum(part, dim, keepdims=True)
 
 
 @composite(names="torch.softmax Tensor.softmax special.softmax")
@@ -85,8 +71,8 @@ def softmax(input: Tensor, dim: int, dtype: Dtype | None = None) -> Tensor:
     grad={"input": lambda g, y, dim: _log_softmax_backward(g, y, dim)},
 )
 def _log_softmax(xp: Any, input: Any, dim: int) -> Any:
-    y = _shifted(input, dim, "log_softmax_lastdim_kernel_impl")
-    y -= xp.log(reduced(xp.add, xp.exp(y), dim))
+    y = _shifted(xp, input, dim, "log_softmax_lastdim_kernel_impl")
+    y = y - xp.log(xp.sum(xp.exp(y), dim, keepdims=True))
     return y.astype(input.dtype, copy=False)
 
 
@@ -98,9 +84,7 @@ def _log_softmax(xp: Any, input: Any, dim: int) -> Any:
     node="LogSoftmaxBackwardDataBackward0",
 )
 def _log_softmax_backward(xp: Any, grad: Any, output: Any, dim: int) -> Any:
-    part = xp.exp(output, out=xp.empty_like(output))
-    part *= reduced(xp.add, grad, dim)
-    return xp.subtract(grad, part, out=part)
+    return grad - xp.exp(output) * xp.sum(grad, dim, keepdims=True)
 
 
 @composite(names="torch.log_softmax Tensor.log_softmax special.log_softmax")
