@@ -18,7 +18,6 @@ from kernels_for_tests import Add, Constant, Fail, Fill, Mirror, Slow, Team
 from penlight.compiler import code, pool, runtime
 from penlight.compiler.background import Background
 from penlight.compiler.runtime import Command
-from penlight.core.threads import quotas
 
 HERE = Path(__file__).parent
 
@@ -410,47 +409,6 @@ assert seen.tolist() == [1, 0, 0, 0, 0, 0, 0, 0], seen
 assert os.fork() >= 0
 """, OPENBLAS_NUM_THREADS="1")  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("files", "expected"),
-    [
-        ({}, []),
-        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "max 100000\n"}, []),
-        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "150000 100000\n"}, [1.5]),
-        (
-            {
-                "proc/self/cgroup": "0::/a/b\n",
-                "sys/fs/cgroup/a/b/cpu.max": "max 100000\n",
-                "sys/fs/cgroup/a/cpu.max": "300000 100000\n",
-            },
-            [3.0],
-        ),
-        (
-            {
-                "proc/self/cgroup": "5:cpu,cpuacct:/host/path\n4:memory:/x\n",
-                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us": "200000\n",
-                "sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us": "100000\n",
-            },
-            [2.0],
-        ),
-        (
-            {
-                "proc/self/cgroup": "1:cpu:/\n",
-                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1\n",
-                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000\n",
-            },
-            [],
-        ),
-        ({"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "nonsense"}, []),
-    ],
-)
-def test_quotas(tmp_path, files, expected):
-    for name, text in files.items():
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-    assert list(quotas(tmp_path)) == expected
 
 
 # ---------------------------------------------------------------- in the background

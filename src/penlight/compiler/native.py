@@ -1,4 +1,4 @@
-"""The native part of the runtime, `runtime.ll`, as functions of this process."""
+"""The native part of the runtime, `runtime.ll` and `pool.ll`, as functions of this process."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ EXPORTS = (
 
 @cache
 def functions() -> dict[str, int]:
-    """Where the exported functions of `runtime.ll` lie."""
+    """Where the exported functions lie."""
     text = source()
     image = disk.keep(text, lambda: llvm.assemble(text))
     found = _symbols()
@@ -45,8 +45,9 @@ def functions() -> dict[str, int]:
 
 
 def source() -> str:
-    """`runtime.ll` for this processor and this Python."""
-    text = Path(__file__).with_name("runtime.ll").read_text(encoding="utf-8")
+    """Both files as one module, for this processor and this Python."""
+    files = (Path(__file__).with_name(name) for name in ("runtime.ll", "pool.ll"))
+    text = "\n".join(file.read_text(encoding="utf-8") for file in files)
     call, declaration = PAUSES.get(host().triple.partition("-")[0], ("", ""))
     return Template(text).substitute(
         header=HEADER,

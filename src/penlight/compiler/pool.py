@@ -1,4 +1,4 @@
-"""The pool of threads in `runtime.ll`: its size, forks, the end of the process.
+"""The pool of threads in `pool.ll`: its size, forks, the end of the process.
 
 Threads start at their first task. One that has none looks out for SPIN seconds, then sleeps.
 Before a fork all of them end, so that no process has half a pool; the next task starts them again.
@@ -10,6 +10,7 @@ import atexit
 import ctypes
 import os
 import signal
+from collections.abc import Callable
 from functools import cache
 from time import perf_counter
 
@@ -58,5 +59,5 @@ def _pause() -> float:
     return min(times) / count
 
 
-def _native(name: str, *parameters: type) -> ctypes._CFuncPtr:
+def _native(name: str, *parameters: type) -> Callable[..., int]:
     return ctypes.CFUNCTYPE(ctypes.c_int64, *parameters)(native.functions()[name])

@@ -66,7 +66,7 @@ def program(
     """
     slot, count = numbers or (None, 0)
     error, room = np.zeros(4, np.int64), np.zeros(count, np.int64)
-    known = {0: _at(error), slot: _at(room), **fixed}
+    known: dict[Any, int] = {0: _at(error), slot: _at(room), **fixed}
     order = {s: i for i, s in enumerate(external)}
     _check(commands, slots, known, order)
     flat = [s for command in commands for s in command.slots]
