@@ -1,49 +1,56 @@
 """The array namespace of symbolic execution: NumPy's names, each writing into a graph.
 
 What is not here, or asks for a number, raises `Unlowerable`; such a call stays one that Python
-makes.
+makes. A function whose last bits depend on how it is computed is traced where `numerics` has its
+own, for the element types that this one is for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
-from math import prod
+from functools import cache, partial
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 
-from .algebra import Unlowerable, broadcast, converted, taken
+from . import numerics
+from .algebra import Unlowerable, broadcast, converted, reshaped
 from .ir import TABLE, Graph, Value
+from .namespace import FUNCTIONS, function
 from .structures import STRUCTURES, Structure
-from .symbols import Symbol, axes_of, kind_of, reduced, stored, symbol
+from .symbols import Symbol, axes_of, kind_of, stored, symbol
 from .types import is_float
 
 UFUNCS = {  # NumPy's name -> that of the scalar operation
     "add": "add", "subtract": "sub", "multiply": "mul", "negative": "neg", "absolute": "abs",
-    "abs": "abs", "maximum": "max", "minimum": "min", "sign": "sign", "square": "square",
-    "floor": "floor", "ceil": "ceil", "rint": "rint", "trunc": "trunc",
+    "abs": "abs", "fabs": "abs", "maximum": "max", "minimum": "min", "sign": "sign",
+    "square": "square", "floor": "floor", "ceil": "ceil", "rint": "rint", "trunc": "trunc",
     "less": "lt", "less_equal": "le", "greater": "gt", "greater_equal": "ge", "equal": "eq",
     "not_equal": "ne", "isnan": "isnan", "isinf": "isinf", "isfinite": "isfinite",
     "logical_and": "and", "logical_or": "or", "logical_xor": "xor", "logical_not": "not",
     "bitwise_and": "and", "bitwise_or": "or", "bitwise_xor": "xor", "invert": "not",
-    "bitwise_not": "not", "floor_divide": "floor_divide", "remainder": "remainder",
-    "mod": "remainder", "fmod": "fmod", "copysign": "copysign", "fmax": "fmax", "fmin": "fmin",
+    "bitwise_not": "not", "left_shift": "lshift", "right_shift": "rshift",
+    "floor_divide": "floor_divide", "remainder": "remainder", "mod": "remainder", "fmod": "fmod",
+    "copysign": "copysign", "fmax": "fmax", "fmin": "fmin",
 }  # fmt: skip
 FLOATING = {  # those whose results are floats
     "divide": "div", "true_divide": "div", "sqrt": "sqrt", "exp": "exp", "exp2": "exp2",
     "expm1": "expm1", "log": "log", "log2": "log2", "log10": "log10", "log1p": "log1p",
     "sin": "sin", "cos": "cos", "tan": "tan", "sinh": "sinh", "cosh": "cosh", "tanh": "tanh",
     "arcsin": "asin", "arccos": "acos", "arctan": "atan", "arcsinh": "asinh",
-    "arccosh": "acosh", "arctanh": "atanh", "arctan2": "atan2", "power": "pow",
-    "float_power": "pow", "erf": "erf", "erfc": "erfc", "sigmoid": "sigmoid",
-    "reciprocal": "reciprocal",
+    "arccosh": "acosh", "arctanh": "atanh", "arctan2": "atan2", "power": "pow", "erf": "erf",
+    "erfc": "erfc", "sigmoid": "sigmoid", "reciprocal": "reciprocal",
+}  # fmt: skip
+EXACT = ("div", "sqrt", "reciprocal")
+REDUCED = {
+    "add": "sum", "maximum": "max", "minimum": "min", "logical_or": "any", "logical_and": "all",
+    "multiply": "prod",
 }  # fmt: skip
 OF_TYPES = (
     "finfo", "iinfo", "result_type", "promote_types", "dtype", "errstate", "broadcast_shapes",
     "issubdtype", "can_cast",
 )  # fmt: skip
-FUNCTIONS: dict[str, Callable[..., Any]] = {}
 
 
 class Tracer:
@@ -54,7 +61,7 @@ class Tracer:
 
     def __getattr__(self, name: str) -> Any:
         if name in UFUNCS or name in FLOATING:
-            return partial(_elementwise, self, name)
+            return Function(self, name)
         if name in FUNCTIONS:
             return partial(FUNCTIONS[name], self)
         if name in STRUCTURES:
@@ -74,25 +81,67 @@ def run(xp: Tracer, meaning: Callable, args: Sequence[Any]) -> tuple[Value, ...]
     return tuple([symbol(xp, r).value for r in results])
 
 
+@cache
+def has_own(name: str) -> bool:
+    """Whether `numerics` computes a function itself."""
+    return getattr(numerics, name, None) is not getattr(np, name, None)
+
+
 # ---------------------------------------------------------------- elementwise
 
 
-def _elementwise(
-    xp: Tracer, name: str, *args: Any, out: Any = None, where: Any = True, dtype: Any = None,
-    **rest: Any,
-) -> Symbol:  # fmt: skip
-    """A ufunc: operands brought to one type and shape."""
-    if where is not True or rest or dtype is not None:
-        raise Unlowerable(f"{name} with {sorted({'where', 'dtype', *rest})}")
+class Function:
+    """A ufunc of the namespace."""
+
+    __slots__ = ("name", "xp")
+
+    def __init__(self, xp: Tracer, name: str):
+        self.xp, self.name = xp, name
+
+    def __call__(self, *args: Any, out: Any = None, where: Any = True, **rest: Any) -> Symbol:
+        """Operands are brought to one type and shape; where `where` is false, `out` stays."""
+        if len(args) > 1 and (self.name in UNARY or len(args) > 2):
+            *args, out = args  # type: ignore[assignment]
+        if rest or (where is not True and out is None):
+            raise Unlowerable(f"{self.name} with {sorted({'where', *rest})}")
+        xp, found = self.xp, Symbol(self.xp, _computed(self.xp, self.name, args))
+        if where is not True:
+            target = out[0] if isinstance(out, tuple) else out
+            found = xp.where(where, found, target)
+        return stored(found, out)
+
+    def reduce(
+        self, x: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: bool = False,
+        **how: Any,
+    ) -> Symbol:  # fmt: skip
+        """Over axes; that of floats NumPy does in an order of its own."""
+        name, x = REDUCED.get(self.name), symbol(self.xp, x)
+        if name is None or how or (x.dtype.kind == "f" and name not in ("any", "all")):
+            raise Unlowerable(f"{self.name}.reduce of {x.dtype}")
+        return reduction(self.xp, x, name, axis, out, keepdims, dtype)
+
+    def __getattr__(self, name: str) -> Any:
+        raise Unlowerable(f"{self.name}.{name}")
+
+
+UNARY = frozenset(name for t in (UFUNCS, FLOATING) for name, op in t.items()
+                  if op not in TABLE or TABLE[op].arity == 1)  # fmt: skip
+
+
+def _computed(xp: Tracer, name: str, args: Sequence[Any]) -> Value:
     common = _common(*args)
-    floats = name in FLOATING
     if name.startswith("logical"):
         common = np.dtype(bool)
-    elif floats and common.kind in "iub":
+    if name in UFUNCS:
+        return computed(xp.graph, UFUNCS[name], *_alike(xp, args, common))
+    op = FLOATING[name]
+    if op not in EXACT:
+        kinds = {a.dtype for a in args if not isinstance(a, (bool, int, float))}
+        if len(kinds) > 1 or common.kind != "f" or not has_own(name):
+            raise Unlowerable(f"NumPy's {name} of {', '.join(map(str, kinds))}")
+    elif common.kind in "iub" and op != "reciprocal":
         common = np.true_divide(common.type(1), common.type(1)).dtype
-    op = (FLOATING if floats else UFUNCS)[name]
-    values = _alike(xp, args, common)
-    return stored(Symbol(xp, computed(xp.graph, op, *values)), out)
+    return computed(xp.graph, op, *_alike(xp, args, common))
 
 
 def _common(*args: Any) -> np.dtype:
@@ -116,12 +165,6 @@ def computed(graph: Graph, op: str, *values: Value) -> Value:
     return graph.add(op, *values)
 
 
-def function(of: Callable) -> Callable:
-    """Adds a function of the namespace; its first argument is the tracer."""
-    FUNCTIONS[of.__name__.strip("_")] = of
-    return of
-
-
 @function
 def where(xp: Tracer, condition: Any, a: Any, b: Any) -> Symbol:
     """a where the condition holds, else b."""
@@ -140,47 +183,129 @@ def clip(xp: Tracer, x: Any, low: Any = None, high: Any = None, out: Any = None)
     return stored(x if high is None else xp.minimum(x, high), out)
 
 
-# ---------------------------------------------------------------- what arrays have as methods too
-
-
-def _method(xp: Tracer, x: Any, *args: Any, name: str, **kwargs: Any) -> Any:
-    return getattr(symbol(xp, x), name)(*args, **kwargs)
-
-
-for _name in (
-    "sum", "max", "min", "any", "all", "argmax", "argmin", "reshape", "transpose", "swapaxes",
-    "ravel", "squeeze", "copy", "astype",
-):  # fmt: skip
-    FUNCTIONS[_name] = partial(_method, name=_name)
-FUNCTIONS["amax"], FUNCTIONS["amin"] = FUNCTIONS["max"], FUNCTIONS["min"]
-FUNCTIONS["permute_dims"] = FUNCTIONS["transpose"]
+@function
+def copyto(xp: Tracer, target: Symbol, source: Any, where: Any = True) -> None:
+    """Writes into an array, where a mask is true."""
+    source = symbol(xp, source, target.dtype).astype(target.dtype, copy=False)
+    target.become(source if where is True else xp.where(where, source, target))
 
 
 @function
-def prod_(xp: Tracer, x: Any, axis: Any = None, keepdims: bool = False) -> Symbol:
+def signbit(xp: Tracer, x: Any) -> Symbol:
+    """Whether the sign bit is set."""
+    return xp.copysign(x.dtype.type(1), x) < 0
+
+
+@function
+def positive(xp: Tracer, x: Any) -> Symbol:
+    """A copy."""
+    return x.copy()
+
+
+FUNCTIONS["conjugate"] = FUNCTIONS["conj"] = positive
+
+
+# ---------------------------------------------------------------- reductions
+
+
+def reduction(
+    xp: Tracer, x: Any, name: str, axis: Any, out: Any, keepdims: bool, dtype: Any = None
+) -> Symbol:
+    """A reduction over axes, as `numerics` does it."""
+    x = symbol(xp, x) if dtype is None else symbol(xp, x).astype(dtype, copy=False)
+    axes = axes_of(axis, x.ndim) if x.ndim else ()
+    if name in ("sum", "prod") and x.dtype.kind in "bi" and dtype is None:
+        x = x.astype(np.int64, copy=False)
+    if name in ("any", "all"):
+        x = x.astype(bool, copy=False)
+    if name.startswith("arg") and len(axes) not in (1, x.ndim):
+        raise Unlowerable(f"{name} over {axes}")
+    if name in ("max", "min", "argmax", "argmin") and not x.size:
+        raise Unlowerable(f"{name} of no elements")
+    if axes:
+        value = xp.graph.add("reduce", x.value, attr=(name, axes))
+    elif name.startswith("arg"):
+        value = xp.graph.constant(0, "i64")
+    else:  # NumPy adds to 0, which makes a 0.0 of -0.0
+        adds = x.dtype.kind == "f" and (name == "sum" or (name == "prod" and x.ndim))
+        value = (x + x.dtype.type(0)).value if adds else x.value
+    if keepdims:
+        kept = tuple(1 if i in axes else n for i, n in enumerate(x.shape))
+        value = reshaped(xp.graph, value, kept)
+    return stored(Symbol(xp, value), out)
+
+
+def _need_own(name: str, x: Any, dtype: Any = None) -> None:
+    """Unlowerable where NumPy reduces floats in its own order."""
+    kind = x.dtype if dtype is None else np.dtype(dtype)
+    if x.dtype.kind == "f" and (not has_own(name) or kind != x.dtype):
+        raise Unlowerable(f"NumPy's {name} of {x.dtype} as {kind}")
+
+
+@function
+def sum_(
+    xp: Tracer, x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+) -> Symbol:
+    """The sum over axes."""
+    _need_own("sum", x, dtype)
+    return reduction(xp, x, "sum", axis, out, keepdims, dtype)
+
+
+@function
+def prod_(
+    xp: Tracer, x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+) -> Symbol:
     """The product over axes."""
-    return reduced(symbol(xp, x), "prod", axis, keepdims)
+    _need_own("prod", x, dtype)
+    return reduction(xp, x, "prod", axis, out, keepdims, dtype)
 
 
 @function
-def mean(xp: Tracer, x: Any, axis: Any = None, keepdims: bool = False) -> Symbol:
+def mean(
+    xp: Tracer, x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
+) -> Symbol:
     """The sum over axes divided by their number of elements."""
+    _need_own("mean", x, dtype)
     if x.dtype.kind != "f":
         raise Unlowerable(f"mean of {x.dtype}")
-    count = prod([x.shape[a] for a in axes_of(axis, x.ndim)])
-    return x.sum(axis, keepdims=keepdims) / x.dtype.type(count)
+    total = reduction(xp, x, "sum", axis, None, keepdims)
+    return xp.divide(total, x.dtype.type(x.size // (total.size or 1)), out=out)
+
+
+def _extremum(
+    xp: Tracer, x: Any, axis: Any = None, out: Any = None, keepdims: bool = False,
+    initial: Any = None, name: str = "",
+) -> Symbol:  # fmt: skip
+    """The largest or smallest over axes."""
+    _need_own(name, x)
+    neutral = -inf if name == "max" else inf
+    if initial not in (None, neutral) or (initial is not None and x.dtype.kind != "f"):
+        raise Unlowerable(f"{name} that starts from {initial}")
+    if initial is not None and not x.size:
+        kept = tuple(
+            1 if i in axes_of(axis, x.ndim) else n
+            for i, n in enumerate(x.shape) if keepdims or i not in axes_of(axis, x.ndim)
+        )  # fmt: skip
+        return stored(xp.full(kept, neutral, x.dtype), out)
+    return reduction(xp, x, name, axis, out, keepdims)
+
+
+def _choice(
+    xp: Tracer, x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, name: str = ""
+) -> Symbol:
+    return reduction(xp, x, name, axis, out, keepdims)
+
+
+for _name in ("max", "min"):
+    FUNCTIONS[_name] = partial(_extremum, name=_name)
+for _name in ("any", "all", "argmax", "argmin"):
+    FUNCTIONS[_name] = partial(_choice, name=_name)
 
 
 @function
-def shape(xp: Tracer, x: Any) -> tuple[int, ...]:
-    """The extents."""
-    return x.shape
-
-
-@function
-def ndim(xp: Tracer, x: Any) -> int:
-    """The number of axes."""
-    return x.ndim
+def count_nonzero(xp: Tracer, x: Any, axis: Any = None, *, keepdims: bool = False) -> Symbol:
+    """How many elements are not zero."""
+    return reduction(xp, symbol(xp, x).astype(bool), "sum", axis, None, keepdims)
 
 
 # ---------------------------------------------------------------- products
@@ -190,15 +315,13 @@ def ndim(xp: Tracer, x: Any) -> int:
 def matmul(xp: Tracer, a: Any, b: Any, out: Any = None) -> Symbol:
     """Matrix products with NumPy's rules for vectors and batches."""
     a, b = symbol(xp, a), symbol(xp, b)
-    common = _common(a, b)
-    if not is_float(kind_of(common)):
-        raise Unlowerable(f"a matrix product of {common}")
-    a, b = a.astype(common, copy=False), b.astype(common, copy=False)
+    if not is_float(kind_of(a.dtype)) or a.dtype != b.dtype:
+        raise Unlowerable(f"NumPy's matrix product of {a.dtype} and {b.dtype}")
     ends = (*a.shape[-2:-1], *b.shape[-1:]) if b.ndim > 1 else a.shape[-2:-1]
     a, b = a[None] if a.ndim == 1 else a, b[:, None] if b.ndim == 1 else b
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     if b.ndim == 2:  # one matrix for all: the rows of the batch are rows
-        a = a.reshape(-1, a.shape[-1])
+        a = a.reshape(prod(a.shape[:-1]), a.shape[-1])
         left, right = a.value, b.value
     else:
         left = broadcast(xp.graph, a.value, (*batch, *a.shape[-2:]))
@@ -206,14 +329,11 @@ def matmul(xp: Tracer, a: Any, b: Any, out: Any = None) -> Symbol:
     return stored(Symbol(xp, xp.graph.add("product", left, right)).reshape(*batch, *ends), out)
 
 
-FUNCTIONS["vecdot"] = lambda xp, a, b: matmul(xp, a, b)
-
-
 @function
 def dot(xp: Tracer, a: Any, b: Any, out: Any = None) -> Symbol:
     """The product of vectors and matrices."""
-    if a.ndim > 2 or b.ndim > 2 or not (a.ndim and b.ndim):
-        raise Unlowerable("dot of more than two axes")
+    if not has_own("dot"):
+        raise Unlowerable("NumPy's dot")
     return matmul(xp, a, b, out)
 
 
@@ -237,176 +357,3 @@ def _structured(xp: Tracer, of: Structure, *args: Any, **attr: Any) -> Any:
     rest = [graph.add("pick", first, attr=(i, *forms[i])) for i in range(1, len(forms))]
     found = tuple([Symbol(xp, v) for v in (first, *rest)])
     return found if rest else found[0]
-
-
-# ---------------------------------------------------------------- views
-
-
-@function
-def matrix_transpose(xp: Tracer, x: Any) -> Symbol:
-    """The last two axes swapped."""
-    return x.mT
-
-
-@function
-def moveaxis(xp: Tracer, x: Any, source: Any, destination: Any) -> Symbol:
-    """Axes moved elsewhere, the others in their order."""
-    a = [source] if isinstance(source, int) else list(source)
-    b = [destination] if isinstance(destination, int) else list(destination)
-    a, b = [i % x.ndim for i in a], [i % x.ndim for i in b]
-    order = [i for i in range(x.ndim) if i not in a]
-    for to, axis in sorted(zip(b, a)):
-        order.insert(to, axis)
-    return x.transpose(order)
-
-
-@function
-def expand_dims(xp: Tracer, x: Any, axis: Any) -> Symbol:
-    """New axes of length 1."""
-    axes = [axis] if isinstance(axis, int) else list(axis)
-    total = x.ndim + len(axes)
-    at = {a % total for a in axes}
-    rest = iter(x.shape)
-    return x.reshape([1 if i in at else next(rest) for i in range(total)])
-
-
-@function
-def broadcast_to(xp: Tracer, x: Any, shape: Any) -> Symbol:
-    """x repeated to a shape."""
-    x = symbol(xp, x)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
-    return x.view_of(broadcast(xp.graph, x.value, shape))
-
-
-@function
-def broadcast_arrays(xp: Tracer, *arrays: Any) -> list[Symbol]:
-    """All repeated to one shape."""
-    shape = np.broadcast_shapes(*[a.shape for a in arrays])
-    return [broadcast_to(xp, a, shape) for a in arrays]
-
-
-@function
-def flip(xp: Tracer, x: Any, axis: Any = None) -> Symbol:
-    """Axes backwards."""
-    axes = axes_of(axis, x.ndim)
-    return x[tuple(slice(None, None, -1 if i in axes else 1) for i in range(x.ndim))]
-
-
-@function
-def split(xp: Tracer, x: Any, parts: Any, axis: int = 0) -> list[Symbol]:
-    """Cut at positions, or into equal parts."""
-    n = x.shape[axis]
-    cuts = [n * i // parts for i in range(1, parts)] if isinstance(parts, int) else list(parts)
-    found, key = [], [slice(None)] * x.ndim
-    for start, stop in zip([0, *cuts], [*cuts, n]):
-        key[axis] = slice(start, stop)
-        found.append(x[tuple(key)])
-    return found
-
-
-# ---------------------------------------------------------------- arrays made and joined
-
-
-@function
-def concatenate(xp: Tracer, arrays: Any, axis: int = 0, out: Any = None) -> Symbol:
-    """Arrays one after another along an axis."""
-    arrays = [symbol(xp, a) for a in arrays]
-    kind = kind_of(_common(*arrays))
-    values = [converted(xp.graph, a.value, kind) for a in arrays]
-    if len(values) > 1:
-        values = [xp.graph.add("concat", *values, attr=axis % arrays[0].ndim)]
-    return stored(Symbol(xp, values[0]), out)
-
-
-@function
-def stack(xp: Tracer, arrays: Any, axis: int = 0) -> Symbol:
-    """Arrays along a new axis."""
-    return concatenate(xp, [expand_dims(xp, symbol(xp, a), axis) for a in arrays], axis)
-
-
-@function
-def asarray(xp: Tracer, x: Any, dtype: Any = None, **_: Any) -> Symbol:
-    """Anything as an array."""
-    x = symbol(xp, x, dtype)
-    return x if dtype is None else x.astype(dtype, copy=False)
-
-
-for _name in ("array", "ascontiguousarray", "asanyarray"):
-    FUNCTIONS[_name] = asarray
-
-
-@function
-def full(xp: Tracer, shape: Any, number: Any, dtype: Any = None) -> Symbol:
-    """One number everywhere."""
-    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(map(int, shape))
-    value = symbol(xp, number, dtype).value
-    if dtype is not None:
-        value = converted(xp.graph, value, kind_of(dtype))
-    return Symbol(xp, broadcast(xp.graph, value, shape))
-
-
-def _constant(xp: Tracer, shape: Any, dtype: Any = float, number: int = 0) -> Symbol:
-    return full(xp, shape, number, dtype)
-
-
-def _in_its_form(
-    xp: Tracer, x: Any, dtype: Any = None, shape: Any = None, number: int = 0, **_: Any
-):
-    return full(xp, x.shape if shape is None else shape, number, dtype or x.dtype)
-
-
-for _name, _number in (("zeros", 0), ("ones", 1), ("empty", 0)):
-    FUNCTIONS[_name] = partial(_constant, number=_number)
-    FUNCTIONS[f"{_name}_like"] = partial(_in_its_form, number=_number)
-
-
-@function
-def full_like(xp: Tracer, x: Any, number: Any, dtype: Any = None, shape: Any = None) -> Symbol:
-    """One number in the form of x."""
-    return full(xp, x.shape if shape is None else shape, number, dtype or x.dtype)
-
-
-@function
-def arange(xp: Tracer, *args: Any, dtype: Any = None) -> Symbol:
-    """0, 1, 2, ..."""
-    found = np.arange(*args, dtype=dtype)
-    if found.dtype == np.int64 and len(args) == 1:
-        return Symbol(xp, xp.graph.add("iota", attr=((int(args[0]),), 0)))
-    return symbol(xp, found)
-
-
-def _triangle(xp: Tracer, x: Any, k: int = 0, op: str = "") -> Symbol:
-    """x on one side of its k-th diagonal, else zero."""
-    graph = xp.graph
-    row, column = (graph.add("iota", attr=(x.shape, x.ndim - 2 + i)) for i in (0, 1))
-    edge = broadcast(graph, graph.constant(k, "i64"), x.shape)
-    inside = graph.add(op, column, graph.add("add", row, edge))
-    return where(xp, Symbol(xp, inside), x, x.dtype.type(0))
-
-
-FUNCTIONS["tril"], FUNCTIONS["triu"] = partial(_triangle, op="le"), partial(_triangle, op="ge")
-
-
-# ---------------------------------------------------------------- elements by number
-
-
-@function
-def take(xp: Tracer, x: Any, index: Any, axis: int | None = None) -> Symbol:
-    """Rows, columns, ... by number."""
-    index = symbol(xp, index)
-    if axis is None or index.dtype != np.int64:
-        raise Unlowerable("take without an axis")
-    return Symbol(xp, taken(xp.graph, x.value, index.value, axis % x.ndim))
-
-
-@function
-def take_along_axis(xp: Tracer, x: Any, index: Any, axis: int = -1) -> Symbol:
-    """x[i, index[i, j]]."""
-    index = symbol(xp, index)
-    if index.dtype != np.int64:
-        raise Unlowerable(f"an index of {index.dtype}")
-    axis %= x.ndim
-    shape = [m if i == axis else n for i, (n, m) in enumerate(zip(x.shape, index.shape))]
-    whole = broadcast(xp.graph, index.value, tuple(shape))
-    follows = tuple(None if a == axis else a for a in range(x.ndim))
-    return Symbol(xp, xp.graph.add("gather", x.value, whole, attr=(axis, follows)))
