@@ -196,7 +196,7 @@ def test_matmul_is_near_the_exact_product(sizes, x, y, dtype):
     assert (np.abs(products.matmul(laid_out(a, x), laid_out(b, y)) - exact) <= bound).all()
 
 
-BATCHES = [((3,), (3,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (4,)), ((2, 3, 2), (2, 1, 2))]
+BATCHES = [((3,), (3,)), ((2, 3), (3,)), ((2, 1), (1, 3)), ((), (4,)), ((2, 3, 2, 2), (2, 1, 2, 1))]
 
 
 @pytest.mark.parametrize("batches", BATCHES)
@@ -249,6 +249,14 @@ def test_out_is_filled_where_it_lies():
     assert (wide == products.matmul(a, b)).all()
     with pytest.raises(ValueError, match=r"out has shape \(7, 5\)"):
         products.matmul(a, b, out=np.zeros((7, 5), np.float32))
+
+
+def test_matrices_inside_records():
+    """Strides that are no whole number of elements."""
+    records = np.zeros((6, 5), np.dtype([("x", "f4"), ("flag", "i1")]))
+    records["x"] = numbers((6, 5), np.float32)
+    a = records["x"]
+    same(products.matmul(a, a.T), products.matmul(a.copy(), a.T.copy()))
 
 
 def test_other_types_are_numpys():

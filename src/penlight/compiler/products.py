@@ -90,13 +90,20 @@ def _keep(key: tuple, a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> P
 
 
 def _otherwise(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """What no plan covers: other types by NumPy, more batch axes one after the other."""
-    if name_of(a.dtype) not in KINDS or a.dtype != b.dtype or min(a.ndim, b.ndim) < 2:
+    """What no plan covers: other types and errors by NumPy, more batch axes one after the other."""
+    fits = 0 not in (a.ndim, b.ndim) and a.shape[-1] == b.shape[-2 if b.ndim > 1 else 0]
+    if name_of(a.dtype) not in KINDS or a.dtype != b.dtype or not fits:
         return np.matmul(a, b)
+    if any(s % x.itemsize for x in (a, b) for s in x.strides):
+        return matmul(a.copy(), b.copy())
+    if a.ndim == 1:
+        return matmul(a[None], b)[..., 0, :]
+    if b.ndim == 1:
+        return matmul(a, b[:, None])[..., 0]
     batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
     a = np.broadcast_to(a, batch + a.shape[-2:])
     b = np.broadcast_to(b, batch + b.shape[-2:])
-    return np.stack([matmul(x, y) for x, y in zip(a, b, strict=True)])
+    return np.stack([matmul(x, y) for x, y in zip(a, b)])
 
 
 def _plan(a: np.ndarray, b: np.ndarray, out: np.ndarray | None) -> Plan:
