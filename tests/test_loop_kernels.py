@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import mmap
 import os
 import subprocess
 import sys
@@ -18,6 +20,7 @@ from penlight.compiler.kernels.loops import Loops
 from penlight.compiler.spec import At, Operand, Step
 from penlight.compiler.types import NUMPY, is_float
 
+LIBC = ctypes.CDLL(None) if os.name == "posix" else None
 MARGIN = 80  # elements around every array that no kernel may touch
 DRAWN = settings(
     max_examples=int(os.environ.get("PENLIGHT_EXAMPLES", "60")),
@@ -45,6 +48,28 @@ def agree(spec, *arrays, threads=(1, 2, 3)):
             same_bits(inside, expected)
             untouched = padded(inside)[0]
             assert whole.tobytes() == untouched.tobytes(), "written outside"
+    if LIBC is not None:
+        stays_inside(spec, *arrays)
+
+
+def fenced(array, at_end):
+    """A copy of an array that ends, or begins, at memory that nobody may touch."""
+    page = mmap.PAGESIZE
+    size = -(-max(array.nbytes, 1) // page) * page
+    block = mmap.mmap(-1, size + 2 * page)
+    memory = np.frombuffer(block, np.uint8)
+    for fence in (0, size + page):
+        assert LIBC.mprotect(ctypes.c_void_p(memory.ctypes.data + fence), page, 0) == 0
+    start = page + (size - array.nbytes if at_end else 0)
+    inside = memory[start : start + array.nbytes].view(array.dtype)
+    inside[:] = array
+    return inside
+
+
+def stays_inside(spec, *arrays):
+    """Nothing outside the arrays is even read: the process would end."""
+    for at_end in (False, True):
+        code.launch(spec, *[fenced(a, at_end) for a in arrays], threads=2)
 
 
 def same_bits(got, want):

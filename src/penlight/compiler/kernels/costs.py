@@ -19,7 +19,7 @@ TURNED = 5.0  # a vector's share of turning a square
 SIMPLE, DIVIDING, DEAR = 0.5, 8.0, 14.0
 SCALAR_DEAR = 40.0  # nothing overlaps with a single one
 TREE_OF_LANES, TREE_OF_SLOTS, SLOT = 4.0, 40.0, 3.0
-POINT = 6.0  # the way from one outer point to the next
+ROW, COLUMN = 6.0, 1.0  # the way from one outer point, or vector of them, to the next
 CYCLES_PER_THREAD = 30_000  # about 10 microseconds: for less no thread is woken
 
 
@@ -47,7 +47,8 @@ def cost(plan: Plan) -> float:
     names = [step.attr for step in plan.body if step.op == "reduce"]
     tree = TREE_OF_LANES if plan.way == "rows" else TREE_OF_SLOTS
     once += sum(tree * (4 if name in BETTER else 1) for name in names)
-    return points * (POINT + once + _inner_vectors(plan) * each)
+    way = ROW if plan.way == "rows" or plan.vector is None else COLUMN
+    return points * (way + once + _inner_vectors(plan) * each)
 
 
 def _outer_points(plan: Plan) -> int:

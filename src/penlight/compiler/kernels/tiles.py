@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from ..emit import Emitter, Index
-from ..spec import Step
 from .memory import shuffled
 from .plan import TILE, Axis, turned_operands
 from .points import Evaluator, Point
 from .steps import repeated
+
+SHORT = 4  # steps: more are written once, in a loop
 
 
 class Tile:
@@ -19,25 +22,55 @@ class Tile:
         self.at, self.e = at, at.e
         self.along, self.across, self.first, self.top = along, across, first, top
         self.turned = turned_operands(along, across, tuple(at.body))
-        self.squares: dict[int, Any] = {}
 
     def emit(self, point: Point, values: dict[int, Any]) -> None:
-        """Turns what is read, evaluates row by row, turns what is written."""
-        e = self.e
-        for step in self._moves("load"):
-            self._turn_in(point, step.attr)
-        mask = self._mask(self.along, self.first)
-        rows = e.least(e.sub(self.across.extent, self.top), TILE)
-        with e.loop(0, rows, name="t") as t:
-            here = point.moved(e, self.across, e.add(self.top, t))
-            here = here.spread(e, self.along, self.first, TILE, mask)
-            self._row(here, dict(values), e.mul(t, TILE))
-        for step in self._moves("store"):
-            self._turn_out(point, step.attr)
+        """Turns what is read, evaluates row by row, turns what is written.
 
-    def _moves(self, op: str) -> list[Step]:
-        steps = {s.attr: s for s in self.at.body if s.op == op and s.attr in self.turned}
-        return list(steps.values())
+        A short body is written out for each row and its squares stay in registers; else there is
+        one loop over the rows, and the squares are in memory.
+        """
+        reads, writes = self._moves("load"), self._moves("store")
+        short = len(self.at.body) - len(values) <= SHORT
+        Square = Registers if short else Memory
+        squares = {("load", n): Square(self, n) for n in reads}
+        squares |= {("store", n): Square(self, n) for n in writes}
+        for n in reads:
+            lines = [self.at.load(p, n) for p in self._lines(point)]
+            squares["load", n].fill(transposed(self.e, lines))
+        with self._rows(short) as rows:
+            for t in rows:
+                self._row(self._line(point, t, short), dict(values), squares, t)
+        for n in writes:
+            for line, row in zip(
+                self._lines(point), transposed(self.e, squares["store", n].rows())
+            ):
+                self.at.store(line, n, row)
+
+    @contextmanager
+    def _rows(self, short: bool) -> Iterator[Sequence[Index]]:
+        """The rows' numbers: all 16, or the number in a loop over those that there are."""
+        if short:
+            yield range(TILE)
+            return
+        e = self.e
+        with e.loop(0, e.least(e.sub(self.across.extent, self.top), TILE), name="t") as t:
+            yield [t]
+
+    def _line(self, point: Point, t: Index, short: bool) -> Point:
+        """Row `t` of the square; nothing of it is inside if it lies beyond the axis."""
+        e, mask = self.e, self._mask(self.along, self.first)
+        at = e.add(self.top, t)
+        if short and self.across.extent % TILE:
+            inside = e.builder.icmp_signed("<", e.value(at), e.value(self.across.extent))
+            inside = e.splat(inside, TILE)
+            mask = inside if mask is None else e.builder.and_(mask, inside)
+            at = e.least(at, self.across.extent - 1)  # what is repeated is read without a mask
+        return point.moved(e, self.across, at).spread(e, self.along, self.first, TILE, mask)
+
+    def _moves(self, op: str) -> list[int]:
+        """The operands that are turned while they are read, or written."""
+        found = [s.attr for s in self.at.body if s.op == op and s.attr in self.turned]
+        return list(dict.fromkeys(found))
 
     def _mask(self, axis: Axis, start: Index) -> Any:
         """The lanes inside the axis; None where all are."""
@@ -45,26 +78,21 @@ class Tile:
             return None
         return self.e.first_lanes(self.e.sub(axis.extent, start), TILE)
 
-    def _row(self, here: Point, values: dict[int, Any], place: Index) -> None:
-        e = self.e
+    def _row(
+        self, here: Point, values: dict[int, Any], squares: dict[tuple[str, int], Any], t: Index
+    ) -> None:
         for n, step in enumerate(self.at.body):
-            if step.op == "load" and step.attr in self.turned:
-                values[n] = e.load(self._square(step.attr, "load"), place, step.kind, TILE)
-            elif step.op == "store" and step.attr in self.turned:
-                square = self._square(step.attr, "store")
-                e.store(repeated(e, values[step.args[0]], TILE), square, place, step.kind)
-            elif step.op == "store":
-                self.at.write(here, values, [n])
+            square = squares.get((step.op, step.attr))
+            if step.op == "store":
+                if square:
+                    square.put(t, repeated(self.e, values[step.args[0]], TILE))
+                else:
+                    self.at.write(here, values, [n])
             elif n not in values:
-                self.at.evaluate(here, values, [n])
-
-    def _square(self, operand: int, op: str) -> Any:
-        """Memory for 16 rows of 16 elements."""
-        key = (operand, op)
-        if key not in self.squares:
-            kind = self.at.operands[operand].kind
-            self.squares[key] = self.e.scratch(kind, TILE * TILE, "square")
-        return self.squares[key]
+                if square:
+                    values[n] = square.get(t)
+                else:
+                    self.at.evaluate(here, values, [n])
 
     def _lines(self, point: Point) -> list[Point]:
         """For each position along the lanes' axis, the point with the lanes across it."""
@@ -81,17 +109,53 @@ class Tile:
             found.append(line.spread(e, self.across, self.top, TILE, mask))
         return found
 
-    def _turn_in(self, point: Point, operand: int) -> None:
-        rows = transposed(self.e, [self.at.load(p, operand) for p in self._lines(point)])
-        square, kind = self._square(operand, "load"), self.at.operands[operand].kind
-        for n, row in enumerate(rows):
-            self.e.store(row, square, n * TILE, kind)
 
-    def _turn_out(self, point: Point, operand: int) -> None:
-        square, kind = self._square(operand, "store"), self.at.operands[operand].kind
-        rows = [self.e.load(square, n * TILE, kind, TILE) for n in range(TILE)]
-        for line, row in zip(self._lines(point), transposed(self.e, rows)):
-            self.at.store(line, operand, row)
+class Registers:
+    """A square as 16 vectors."""
+
+    def __init__(self, tile: Tile, operand: int):
+        self.lines: list[Any] = []
+
+    def fill(self, rows: list[Any]) -> None:
+        """Sets all rows."""
+        self.lines = rows
+
+    def rows(self) -> list[Any]:
+        """All rows."""
+        return self.lines
+
+    def get(self, t: int) -> Any:
+        """A row."""
+        return self.lines[t]
+
+    def put(self, t: int, row: Any) -> None:
+        """Sets the next row."""
+        self.lines.append(row)
+
+
+class Memory:
+    """A square on the stack."""
+
+    def __init__(self, tile: Tile, operand: int):
+        self.e, self.kind = tile.e, tile.at.operands[operand].kind
+        self.place = self.e.scratch(self.kind, TILE * TILE, "square")
+
+    def fill(self, rows: list[Any]) -> None:
+        """Sets all rows."""
+        for t, row in enumerate(rows):
+            self.put(t, row)
+
+    def rows(self) -> list[Any]:
+        """All rows."""
+        return [self.get(t) for t in range(TILE)]
+
+    def get(self, t: Index) -> Any:
+        """A row."""
+        return self.e.load(self.place, self.e.mul(t, TILE), self.kind, TILE)
+
+    def put(self, t: Index, row: Any) -> None:
+        """Sets a row."""
+        self.e.store(row, self.place, self.e.mul(t, TILE), self.kind)
 
 
 def transposed(e: Emitter, rows: list[Any]) -> list[Any]:
