@@ -1,4 +1,4 @@
-"""Index keys taken apart: what `x[key]` shows of x, and the index arrays that then choose from it."""
+"""Index keys taken apart: what `x[key]` shows of x, and the index arrays that choose from it."""
 
 from __future__ import annotations
 

@@ -16,12 +16,14 @@
 @pending = internal global i64 0, align 128  ; workers that have not finished the task
 @arrived = internal global i64 0, align 128  ; threads that wait at the barrier
 @round = internal global i64 0, align 128    ; how often the barrier has opened
+@held = internal global i64 0                ; what a word held when the barrier opened
 @task = internal global ptr null, align 128
 @argument = internal global ptr null
 @threads = internal global i64 1             ; that work on the task
 @alive = internal global i64 1               ; started, the calling one included
 @wanted = internal global i64 1              ; at most so many work on a task
-@patience = internal global i64 1000         ; pauses before a thread sleeps or yields
+@longest = internal global i64 1000          ; pauses before a worker sleeps, where it has a core
+@patience = internal global i64 1000         ; the same as things are now
 @era = internal global i64 1                 ; counts forks
 @sig_block = internal global i32 0
 @sig_setmask = internal global i32 2
@@ -63,20 +65,42 @@ staff:
   br label %post.head
 post.head:
   %i = phi i64 [ 1, %staff ], [ %i.next, %post ]
+  %asleep = phi i1 [ false, %staff ], [ %asleep.next, %post ]
   %left = icmp slt i64 %i, %team
   br i1 %left, label %post, label %work
 post:
   %worker = getelementptr [256 x %worker], ptr @workers, i64 0, i64 %i
-  call void @post(ptr %worker)
+  %slept = call i1 @post(ptr %worker)
+  %asleep.next = or i1 %asleep, %slept
   %i.next = add i64 %i, 1
   br label %post.head
 work:
   call void %task(ptr %argument, i64 0, i64 %team)
-  call void @await(ptr @pending, i64 0)
+  %yields = call i64 @await(ptr @pending, i64 0)
+  call void @adapt(i64 %yields, i1 %asleep)
   store atomic i64 0, ptr @busy release, align 8
   ret void
 alone:
   call void %task(ptr %argument, i64 0, i64 1)
+  ret void
+}
+
+; Where a worker was awake and this thread yet had to yield, and few times were enough, the two
+; share a core: whoever looks out there keeps the other from working, and does it for less long from
+; now on. Otherwise for longer again.
+define internal void @adapt(i64 %yields, i1 %asleep) {
+  %patience = load i64, ptr @patience
+  %longest = load i64, ptr @longest
+  %less.one = sub i64 %yields, 1
+  %few = icmp ult i64 %less.one, 3
+  %awake = xor i1 %asleep, true
+  %crowded = and i1 %few, %awake
+  %less = ashr i64 %patience, 2
+  %step = ashr i64 %longest, 4
+  %more = add i64 %patience, %step
+  %most = call i64 @llvm.smin.i64(i64 %more, i64 %longest)
+  %new = select i1 %crowded, i64 %less, i64 %most
+  store i64 %new, ptr @patience
   ret void
 }
 
@@ -125,8 +149,8 @@ end:
   ret void
 }
 
-; tells a worker that there is a task
-define internal void @post(ptr %worker) {
+; tells a worker that there is a task, and whether it slept
+define internal i1 @post(ptr %worker) {
   %ticket = getelementptr %worker, ptr %worker, i64 0, i32 0
   atomicrmw add ptr %ticket, i64 1 seq_cst
   %asleep.at = getelementptr %worker, ptr %worker, i64 0, i32 1
@@ -141,7 +165,7 @@ signal:
   call i32 @pthread_mutex_unlock(ptr %mutex)
   br label %end
 end:
-  ret void
+  ret i1 %wake
 }
 
 ; the life of a worker
@@ -202,12 +226,15 @@ get.up:
   ret i64 %late
 }
 
-; waits until a word has a value; after a while lets other threads run in between
-define internal void @await(ptr %word, i64 %value) {
-  %patience = load i64, ptr @patience
+; Waits until a word has a value; after a while lets other threads run in between, and tells how
+; often it did.
+define internal i64 @await(ptr %word, i64 %value) {
+  %longest = load i64, ptr @longest
+  %patience = ashr i64 %longest, 3
   br label %look
 look:
   %i = phi i64 [ 0, %0 ], [ %i.next, %again ]
+  %yields = phi i64 [ 0, %0 ], [ %yields.next, %again ]
   %now = load atomic i64, ptr %word acquire, align 8
   %right = icmp eq i64 %now, %value
   br i1 %right, label %end, label %pause
@@ -217,18 +244,23 @@ pause:
   br i1 %patient, label %again, label %yield
 yield:
   call i32 @sched_yield()
+  %one.more = add i64 %yields, 1
   br label %again
 again:
+  %yields.next = phi i64 [ %yields, %pause ], [ %one.more, %yield ]
   %i.next = add i64 %i, 1
   br label %look
 end:
-  ret void
+  ret i64 %yields
 }
 
-; nobody leaves before all have come
-define internal void @barrier(i64 %threads) {
+; nobody leaves before all have come; to each the number that %word held then
+define internal i64 @barrier(i64 %threads, ptr %word) {
   %alone = icmp eq i64 %threads, 1
-  br i1 %alone, label %end, label %arrive
+  br i1 %alone, label %look, label %arrive
+look:
+  %mine = load i64, ptr %word
+  ret i64 %mine
 arrive:
   %round = load atomic i64, ptr @round acquire, align 8
   %before = atomicrmw add ptr @arrived, i64 1 acq_rel
@@ -237,14 +269,15 @@ arrive:
   %last = icmp eq i64 %here, %threads
   br i1 %last, label %open, label %wait
 open:
+  %ours = load i64, ptr %word
+  store i64 %ours, ptr @held
   store atomic i64 0, ptr @arrived monotonic, align 8
   store atomic i64 %next, ptr @round release, align 8
-  ret void
+  ret i64 %ours
 wait:
-  call void @await(ptr @round, i64 %next)
-  ret void
-end:
-  ret void
+  call i64 @await(ptr @round, i64 %next)
+  %theirs = load i64, ptr @held
+  ret i64 %theirs
 }
 
 ; ---------------------------------------------------------------- called through ctypes
@@ -255,9 +288,10 @@ define void @configure(i32 %block, i32 %setmask) {
   ret void
 }
 
-define void @want(i64 %threads, i64 %patience) {
+define void @want(i64 %threads, i64 %longest) {
   store i64 %threads, ptr @wanted
-  store i64 %patience, ptr @patience
+  store i64 %longest, ptr @longest
+  store i64 %longest, ptr @patience
   ret void
 }
 
@@ -283,7 +317,7 @@ define i64 @started() {
 define void @halt() {
   br label %try
 try:
-  call void @await(ptr @busy, i64 0)
+  call i64 @await(ptr @busy, i64 0)
   %swap = cmpxchg ptr @busy, i64 0, i64 1 acquire monotonic
   %mine = extractvalue { i64, i1 } %swap, 1
   br i1 %mine, label %dismiss, label %try
@@ -297,7 +331,7 @@ head:
   br i1 %left, label %join, label %end
 join:
   %worker = getelementptr [256 x %worker], ptr @workers, i64 0, i64 %i
-  call void @post(ptr %worker)
+  call i1 @post(ptr %worker)
   %handle.at = getelementptr %worker, ptr %worker, i64 0, i32 3
   %handle = load i64, ptr %handle.at
   call i32 @pthread_join(i64 %handle, ptr null)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from . import code, numerics, runtime
+from .algebra import Unlowerable
 from .background import background
 from .ir import NUMPY, Graph, Value, verify
 from .lower import Launch, Memory, lower, memory_of
@@ -59,6 +60,7 @@ class Program:
             ("value", v.number): ("output", k) for k, v in enumerate(graph.outputs)
         }
         before = {g.number: g.before for g in groups}
+        self.risky = self._risky()
         for position, value in graph.stores:
             memory: Memory = ("value", value.number)
             if self._in_place(position, value, layouts, before):
@@ -70,13 +72,14 @@ class Program:
 
     def _in_place(self, position: int, value: Value, layouts: Any, before: dict[int, int]) -> bool:
         """Whether a kernel may write a stored value straight to its input: everybody who reads the
-        old one runs before, or is that kernel and reads where it writes.
+        old one runs before, or is that kernel and reads where it writes; and so does all that may
+        fail, for a program that fails leaves its inputs as they were.
         """
         given = next(v for v in self.graph.values if v.op == "input" and v.attr[0] == position)
         group = self.fusion.home.get(value.number)
         if group is None or (group.head is not None and group.head.op in ("host", "put", "concat")):
             return False
-        if layouts(given) != layouts(value):
+        if layouts(given) != layouts(value) or group.number in self.risky:
             return False
         mine, readers = ("value", value.number), set()
         for launch in self.launches:
@@ -92,6 +95,7 @@ class Program:
                     return False
                 elif group.head is not None and launch.memory.index(memory) < 2:
                     return False
+        readers |= self.risky
         readers |= {n for n, g in self.hosts.items() if given in _roots(g)}
         if any(before[n] >> group.number & 1 for n in readers):
             return False
@@ -102,6 +106,22 @@ class Program:
             if n == group.number or before[n] >> group.number & 1:
                 before[n] |= bits
         return True
+
+    def _risky(self) -> set[int]:
+        """The groups that may fail: calls of Python's, and the first to look an index up."""
+        found, known = set(self.hosts), set()
+        for launch in self.launches:
+            if ("error",) in launch.memory:
+                members = self.fusion.groups[launch.group].members
+                lookups = {
+                    (v.inputs[1].number, v.inputs[0].shape[v.attr[0]])
+                    for v in members
+                    if v.op == "gather"
+                }
+                if not lookups or lookups - known:
+                    found.add(launch.group)
+                known |= lookups
+        return found
 
     def _bound(self) -> list[Launch]:
         """The launches, their memory named by where it will be."""
@@ -273,8 +293,8 @@ def compile(trace: Trace, arrays: Sequence[np.ndarray], checked: bool = False) -
 def compile_soon(
     trace: Trace, arrays: Sequence[np.ndarray], when_done: Callable[[Any, float], object]
 ) -> None:
-    """Compiles in the background, then calls `when_done` there with the program, or the error that
-    kept it from being, and the seconds it took.
+    """Compiles in the background, then calls `when_done` there with the program, or the reason why
+    there is none (an `Unlowerable`), and the seconds it took.
     """
     strides = strides_of(arrays)
 
@@ -283,8 +303,8 @@ def compile_soon(
         found: Any
         try:
             found = Program(translate(trace), strides).load()
-        except Exception as error:
-            found = error
+        except Unlowerable as reason:
+            found = reason
         when_done(found, time.perf_counter() - started)
 
     background.add(job)

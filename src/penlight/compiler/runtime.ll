@@ -275,12 +275,15 @@ end:
   ret void
 }
 
-; A task: one thread's way through a program. All threads walk the whole list, in step.
+; A task: one thread's way through a program. All threads walk the whole list, in step, and stop at
+; the first barrier after an error.
 define internal void @walk(ptr %p, i64 %thread, i64 %threads) {
   %count.at = getelementptr %program, ptr %p, i64 0, i32 2
   %count = load i64, ptr %count.at
   %list.at = getelementptr %program, ptr %p, i64 0, i32 3
   %list = load ptr, ptr %list.at
+  %error.at = getelementptr %program, ptr %p, i64 0, i32 6
+  %error = load ptr, ptr %error.at
   br label %head
 head:
   %i = phi i64 [ 0, %0 ], [ %i.next, %next ]
@@ -292,8 +295,9 @@ command:
   %waits = icmp ne i64 %wait, 0
   br i1 %waits, label %barrier, label %share
 barrier:
-  call void @barrier(i64 %threads)
-  br label %share
+  %code = call i64 @barrier(i64 %threads, ptr %error)
+  %fine = icmp eq i64 %code, 0
+  br i1 %fine, label %share, label %end
 share:
   %worth.at = getelementptr %command, ptr %list, i64 %i, i32 2
   %worth = load i64, ptr %worth.at

@@ -4,7 +4,7 @@ An op's meaning is a few lines over an array namespace `xp`. Run with `Symbol`s 
 and a `tracing.Tracer` in place of `xp`, the same lines write a graph: that is their lowering.
 
 Only what has the same bits here and there is traced. The sum of an array as a method, `@` and
-`np.exp` are NumPy's own, whatever `xp` is: for floats they are refused, their names in `xp` are not.
+`np.exp` are NumPy's own, whatever `xp` is: for floats they are refused, `xp.sum` is not.
 """
 
 from __future__ import annotations

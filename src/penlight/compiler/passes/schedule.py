@@ -84,12 +84,18 @@ class _Traffic:
     def note(self, read: set[Memory], written: set[Memory]) -> None:
         """Adds what a step does."""
         self.read |= read
-        self.written |= written - {("error",)}
+        self.written |= written
 
     def free(self, launch: Launch) -> bool:
-        """Whether a kernel may run beside what ran since the last barrier."""
+        """Whether a kernel may run beside what ran since the last barrier.
+
+        Errors do not disturb each other; but nothing is written to an input beside a kernel that
+        may report one.
+        """
         reads = {m for m, _ in launch.reads()}
         writes = {m for m, _ in launch.writes()} - {("error",)}
+        if any(m[0] == "input" for m in writes):
+            reads.add(("error",))
         return not (self.written & (reads | writes) or self.read & writes)
 
 
