@@ -70,6 +70,8 @@ class Compiled:
         result, found = record(self.function, args, kwargs, guards)
         self.seconds += time.perf_counter() - started
         if isinstance(found, Program):
+            for runner in found.runners():
+                runner.wait = self.wait
             self.programs.insert(0, (guards, found))
             return result
         self.eager += 1

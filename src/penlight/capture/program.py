@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from ..compiler import numerics
-from ..compiler.trace import Trace, interpret
+from ..compiler.trace import Trace
 from ..core.tape import FREED, Node, SavedOutput, modes
 from ..core.tensor import Tensor, edge_to, wrap
 from .outputs import Given
+from .running import Runner
 from .sources import Argument, Fixed, Number, Stored
 from .tracer import Numbers, Tracer
 from .tree import put_together
@@ -38,11 +37,7 @@ class Backward:
         self.edges, self.trace, self.places = edges, trace, places
         self.saved, self.forms = saved, forms
         self.fixed = list(constants)
-        self.run: Callable | None = None
-
-    def __call__(self, arrays: list) -> list:
-        """The gradients, from the seeds, the constants and the saved arrays."""
-        return interpret(self.trace, numerics, arrays) if self.run is None else self.run(arrays)
+        self.run = None if trace is None else Runner(trace)
 
 
 class CompiledFunctionBackward(Node):
@@ -69,7 +64,7 @@ class CompiledFunctionBackward(Node):
                 shape, form = self.outputs[source.position]
                 arrays.append(np.zeros(shape, form) if g is None else g._array)
         arrays += [self._kept(value) for value in saved]
-        found = self.program(arrays)
+        found = self.program.run(arrays)
         return [None if at is None else wrap(found[at]) for at in self.program.places]
 
     def _kept(self, value: Any) -> np.ndarray:
@@ -98,8 +93,13 @@ class Program:
         self.form, self.others, self.shown = result
         self.bound, self.backward = bound, backward
         self.actions = tracer.actions
-        self.run: Callable | None = None  # the compiled program, when it is ready
+        self.run = Runner(self.trace)
         self.stored = [self.sources[position] for position, _ in self.trace.stores]
+
+    def runners(self) -> list[Runner]:
+        """What runs the call, and its backward pass if there is one."""
+        backward = self.backward
+        return [self.run] + ([] if backward is None or backward.run is None else [backward.run])
 
     def replay(self, tensors: list[Tensor], arrays: list) -> Any:
         """The call again."""
@@ -112,8 +112,7 @@ class Program:
         for position, source in enumerate(self.sources):
             if type(source) is Number:
                 arrays[position] = np.array(source.action.values[source.name], np.float64)
-        run = self.run
-        results = interpret(self.trace, numerics, arrays) if run is None else run(arrays)
+        results = self.run(arrays)
         for source in self.stored:
             t = self._tensor(source, tensors)
             (t if t._root is None else t._root)._writes += 1
