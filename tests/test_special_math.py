@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import scipy.special as scipy
 
+from penlight.compiler import numerics
 from penlight.ops.special_math import bessel, error, gamma, polynomials
 
 RNG = np.random.default_rng(0)
@@ -40,7 +41,7 @@ def check(got, want, rtol=1e-12, atol=0.0):
     ],
 )
 def test_relative_accuracy(ours, theirs, domain):
-    check(ours(np, domain), theirs(domain))
+    check(ours(numerics, domain), theirs(domain))
 
 
 @pytest.mark.parametrize(
@@ -57,19 +58,21 @@ def test_relative_accuracy(ours, theirs, domain):
     ],
 )
 def test_accuracy_of_functions_with_zeros(ours, theirs, domain):
-    check(ours(np, domain), theirs(domain), rtol=1e-11, atol=1e-12)
+    check(ours(numerics, domain), theirs(domain), rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize("order", [0, 1, 2, 5, 20])
 def test_polygamma(order):
-    check(gamma.polygamma(np, order, POSITIVE), scipy.polygamma(order, POSITIVE), 1e-12, 1e-13)
+    check(
+        gamma.polygamma(numerics, order, POSITIVE), scipy.polygamma(order, POSITIVE), 1e-12, 1e-13
+    )
 
 
 def test_zeta():
     s, q = RNG.uniform(1, 30, 3000), 10 ** RNG.uniform(-2, 3, 3000)
-    check(gamma.zeta(np, s, q), scipy.zeta(s, q))
-    assert gamma.zeta(np, np.array(1.0), np.array(2.0)) == np.inf
-    assert np.isnan(gamma.zeta(np, np.array(0.5), np.array(2.0)))
+    check(gamma.zeta(numerics, s, q), scipy.zeta(s, q))
+    assert gamma.zeta(numerics, np.array(1.0), np.array(2.0)) == np.inf
+    assert np.isnan(gamma.zeta(numerics, np.array(0.5), np.array(2.0)))
 
 
 @pytest.mark.parametrize("scale", [(-3, 1), (0, 2), (1, 5)])
@@ -80,12 +83,12 @@ def test_incomplete_gamma(scale):
     for ours, theirs in ((gamma.igamma, scipy.gammainc), (gamma.igammac, scipy.gammaincc)):
         want = theirs(a, x)
         seen = want > 1e-200
-        check(ours(np, a[seen], x[seen]), want[seen], rtol=1e-10)
+        check(ours(numerics, a[seen], x[seen]), want[seen], rtol=1e-10)
 
 
 def test_incomplete_gamma_beyond_scipy():
     # ∫ tᵃ⁻¹ e⁻ᵗ dt / Γ(a) by mpmath with 40 digits
-    got = gamma.igamma(np, np.array(97040787.73277277), np.array(96995633.53044005))
+    got = gamma.igamma(numerics, np.array(97040787.73277277), np.array(96995633.53044005))
     assert got == pytest.approx(2.276151142453141e-6, rel=1e-10)
 
 
@@ -100,7 +103,9 @@ def test_chebyshev(name, shifted):
         "w": np.sin((n + 0.5) * angle) / np.sin(angle / 2),
     }[name]
     x = (np.cos(angle) + 1) / 2 if shifted else np.cos(angle)
-    check(getattr(polynomials, f"{shifted}chebyshev_{name}")(np, x, n * 1.0), want, 1e-11, 1e-11)
+    check(
+        getattr(polynomials, f"{shifted}chebyshev_{name}")(numerics, x, n * 1.0), want, 1e-11, 1e-11
+    )
 
 
 @pytest.mark.parametrize(
@@ -114,8 +119,8 @@ def test_chebyshev(name, shifted):
 )
 def test_orthogonal_polynomials(ours, theirs):
     x, n = RNG.uniform(-2, 2, 500), RNG.integers(0, 20, 500)
-    check(ours(np, x, n * 1.0), theirs(n, x), 1e-11, 1e-11)
-    assert (ours(np, x, np.full(500, -1.0)) == 0).all()
+    check(ours(numerics, x, n * 1.0), theirs(n, x), 1e-11, 1e-11)
+    assert (ours(numerics, x, np.full(500, -1.0)) == 0).all()
 
 
 def test_special_values():
@@ -128,19 +133,21 @@ def test_special_values():
         gamma.digamma: [nan, inf, nan, -inf, inf, nan, -0.5772156649015329],
     }
     for f, want in expected.items():
-        np.testing.assert_allclose(f(np, SPECIAL), want, rtol=1e-14, err_msg=f.__name__)
+        with np.errstate(all="ignore"):
+            got = f(numerics, SPECIAL)
+        np.testing.assert_allclose(got, want, rtol=1e-14, err_msg=f.__name__)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_dtype_and_shape_are_kept(dtype):
     for f in (error.erf, error.ndtri, gamma.lgamma, gamma.digamma, bessel.i0e, bessel.j1):
         for shape in ((), (0,), (2, 3)):
-            got = f(np, np.full(shape, 0.25, dtype))
+            got = f(numerics, np.full(shape, 0.25, dtype))
             assert (got.dtype, got.shape) == (dtype, shape)
 
 
-def test_float32_error_function_is_within_a_few_ulp():
+def test_float32_error_function_is_within_two_ulp():
     x = RNG.normal(size=30000).astype(np.float32) * 3
     want = scipy.erf(x.astype(np.float64))
-    ulps = abs(error.erf(np, x) - want) / np.spacing(abs(want).astype(np.float32))
-    assert ulps.max() < 8
+    ulps = abs(error.erf(numerics, x) - want) / np.spacing(abs(want).astype(np.float32))
+    assert ulps.max() < 2

@@ -68,7 +68,7 @@ ATAN = (root(lambda x: (mp.atan(x) - x) / x**3), 1e-9, 0.1717, lambda z: z)
 SIN = (root(lambda x: (mp.sin(x) - x) / x**3), 1e-9, 0.625, lambda z: z)
 COS = (root(lambda x: (mp.cos(x) - 1 + x * x / 2) / x**4), 1e-9, 0.625, lambda z: z * z)
 ERF = root(lambda x: mp.erf(x) / x - 1)
-ERFCX = (erfc_scaled, -0.614, 0.99999, ONE)
+ERFCX = (erfc_scaled, -0.79, 0.99999, ONE)
 TABLE = {
     "EXP_FLOAT": (*EXP, 4), "EXP": (*EXP, 10),
     "TANH_FLOAT": (*TANH, 5), "TANH": (*TANH, 11), "SINH": (*SINH, 6),
@@ -82,7 +82,7 @@ TABLE = {
     "COS_NARROW": (*COS, 2), "COS": (*COS, 5),
     "ERF_FLOAT": (ERF, 1e-9, 0.85, ONE, 6), "ERF": (ERF, 1e-9, 1.0, ONE, 12),
     "ERFC_LOG": (lambda x: -mp.log(mp.erfc(x)), 0.92, 4.0, lambda x: mp.erfc(x), 8),
-    "ERFCX_NARROW": (*ERFCX, 12), "ERFCX": (*ERFCX, 24),
+    "ERFCX_NARROW": (*ERFCX, 14), "ERFCX": (*ERFCX, 27),
 }  # fmt: skip
 
 

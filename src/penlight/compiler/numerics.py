@@ -137,6 +137,14 @@ arctan2 = _binary("arctan2", "atan2", np.arctan2)
 power = _binary("power", "pow", np.power)
 
 
+PLAIN: dict[str, Callable] = {}  # of functions that NumPy lacks; the ops bring them
+
+
+def _brought(name: str) -> Callable:
+    return lambda x, out=None: PLAIN[name](x)
+
+
+erf, erfc = (_unary(name, name, _brought(name)) for name in ("erf", "erfc"))
 sigmoid = _unary("sigmoid", "sigmoid", lambda x, out=None: np.reciprocal(1 + np.exp(-x), out=out))
 
 

@@ -382,12 +382,12 @@ def erfc(x: Num) -> Num:
     a = where(abs(x) > 28.0, 28.0, abs(x))
     tail = _erfc_positive(a, c.ERFCX_NARROW if narrow else c.ERFCX)
     found = where(x < 0.0, 2.0 - tail, tail)
-    found = where(abs(x) < 0.92, 1.0 - _erf_near(x, c.ERF), found)
+    found = where(abs(x) < 0.5, 1.0 - _erf_near(x, c.ERF), found)
     return found.narrow() if narrow else found
 
 
 def _erfc_positive(x: Num, table: tuple[float, ...]) -> Num:
-    """e^(-x²) erfcx x for x > 0.9; erfcx x = P(t) / (1 + 2 x) with t = (x - k) / (x + k).
+    """e^(-x²) erfcx x for x > 0.45; erfcx x = P(t) / (1 + 2 x) with t = (x - k) / (x + k).
 
     M. M. Shepherd and J. G. Laframboise, Math. Comp. 36 (1981).
     """

@@ -75,12 +75,12 @@ def _norm(xp: Any, difference: Any, p: float) -> Any:
     if p == 0:
         return (size != 0).sum(-1).astype(size.dtype)
     if p == 1:
-        return size.sum(-1)
+        return xp.sum(size, -1)
     if p == 2:
-        return xp.sqrt((size * size).sum(-1))
+        return xp.sqrt(xp.sum(size * size, -1))
     if p == math.inf:
         return size.max(-1, initial=0)
-    return (size**p).sum(-1) ** (1 / p)
+    return xp.power(xp.sum(xp.power(size, p), -1), 1 / p)
 
 
 def _slope(difference: Tensor, distance: Tensor, p: float) -> Tensor:
@@ -100,8 +100,8 @@ def _slope(difference: Tensor, distance: Tensor, p: float) -> Tensor:
 
 def _by_products(xp: Any, x1: Any, x2: Any) -> Any:
     """Euclidean distances by |a|² - 2 a·b + |b|²: quick, and less exact for near neighbours."""
-    squares = (x1 * x1).sum(-1)[..., :, None] + (x2 * x2).sum(-1)[..., None, :]
-    squares -= 2 * (x1 @ x2.swapaxes(-1, -2))
+    squares = xp.sum(x1 * x1, -1)[..., :, None] + xp.sum(x2 * x2, -1)[..., None, :]
+    squares -= 2 * xp.matmul(x1, x2.swapaxes(-1, -2))
     return xp.sqrt(xp.maximum(squares, 0))
 
 

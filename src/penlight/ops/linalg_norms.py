@@ -53,13 +53,13 @@ def _p_norm(xp: Any, x: Any, ord: float, dims: tuple, keepdim: bool) -> Any:
     if ord == -inf:
         return xp.asarray(size.min(dims, keepdims=keepdim))
     if ord == 0:
-        return xp.asarray((size != 0).sum(dims, keepdims=keepdim).astype(size.dtype))
+        return xp.asarray(xp.sum(size != 0, dims, keepdims=keepdim).astype(size.dtype))
     if ord == 1:
-        return xp.asarray(size.sum(dims, keepdims=keepdim))
+        return xp.asarray(xp.sum(size, dims, keepdims=keepdim))
     if ord == 2:
-        return xp.sqrt(xp.asarray((size * size).sum(dims, keepdims=keepdim)))
-    total = xp.asarray((size**ord).sum(dims, keepdims=keepdim))
-    return total ** total.dtype.type(1 / ord)
+        return xp.sqrt(xp.asarray(xp.sum(size * size, dims, keepdims=keepdim)))
+    total = xp.asarray(xp.sum(xp.power(size, ord), dims, keepdims=keepdim))
+    return xp.power(total, total.dtype.type(1 / ord))
 
 
 def _check_identity(input: Tensor, ord: float, dims: tuple, all_of_it: bool) -> None:

@@ -229,10 +229,9 @@ entr = _special(
 
 def _times_log(logarithm: str) -> Any:
     """a · log b, and 0 for a = 0 unless b is NaN"""
-    compute = getattr(np, logarithm)
 
     def meaning(xp: Any, a: Any, b: Any) -> Any:
-        return xp.where((a == 0) & ~xp.isnan(b), a.dtype.type(0), a * compute(b))
+        return xp.where((a == 0) & ~xp.isnan(b), a.dtype.type(0), a * getattr(xp, logarithm)(b))
 
     return meaning
 

@@ -245,7 +245,7 @@ def dist(xp: Any, input: Any, other: Any, p: float = 2) -> Any:
         return xp.asarray(xp.count_nonzero(size), size.dtype)
     if math.isinf(p):
         return xp.asarray(size.max(initial=0) if p > 0 else size.min())
-    return xp.asarray((size**p).sum() ** (1 / p), size.dtype)
+    return xp.asarray(xp.power(xp.sum(xp.power(size, p)), 1 / p), size.dtype)
 
 
 # ---------------------------------------------------------------- quantiles

@@ -5,8 +5,12 @@ The rational functions are those of Cephes (S. L. Moshier, ndtr.c), which follow
 """
 
 import math
+from functools import partial
 from typing import Any
 
+import numpy as np
+
+from ...compiler import numerics
 from .common import Array, in_float64, piecewise, polynomial
 
 # erf x = x A(x²) / B(x²) below 1
@@ -32,12 +36,6 @@ _ERFCX_FAR = (
     (1.0, 2.26052863220117276590, 9.39603524938001434673, 12.0489539808096656605,
      17.0814450747565897222, 9.60896809063285878198, 3.36907645100081516050),
 )  # fmt: skip
-# erf x = x A(x²) / B(x²) up to 3.92, fitted to 2e-8; in float32 arithmetic 6 ulp remain
-_ERF_FLOAT32 = (
-    (2.050037814e-6, 2.84872023e-4, 3.765413859e-3, 0.05274808579, 0.1904025679, 1.128379146),
-    (3.809064163e-5, 1.162474628e-3, 0.01496881844, 0.1141073884, 0.5020726252, 1.0),
-)
-_BLOCK = 32768  # elements whose intermediate results stay in a core's cache
 
 _SQRT2 = math.sqrt(2.0)
 _SQRT_PI = math.sqrt(math.pi)
@@ -73,12 +71,16 @@ def _ratio_far(x: Array) -> Array:
 
 def erf(xp: Any, x: Array) -> Array:
     """2/√π ∫₀ˣ e^(-t²) dt"""
-    x = xp.asarray(x)
-    return _erf_float32(xp, x) if x.dtype == xp.float32 else _erf_float64(xp, x)
+    return xp.erf(x)
+
+
+def erfc(xp: Any, x: Array) -> Array:
+    """1 - erf x, exact in the tail"""
+    return xp.erfc(x)
 
 
 @in_float64
-def _erf_float64(xp: Any, x: Array) -> Array:
+def _plain_erf(xp: Any, x: Array) -> Array:
     def far(x: Array) -> Array:
         a = abs(x)
         return xp.copysign(1 - _exp_minus_square(xp, a) * _erfcx_positive(a), x)
@@ -86,25 +88,8 @@ def _erf_float64(xp: Any, x: Array) -> Array:
     return piecewise((x,), (abs(x) < 1, _erf_near), (abs(x) > 6, xp.sign), otherwise=far)
 
 
-def _erf_float32(xp: Any, x: Array) -> Array:
-    """Block by block, since two dozen passes over a large array would wait for memory."""
-    flat = x.reshape(-1)
-    result = xp.empty(flat.shape, xp.float32)
-    above, below = ([xp.float32(c) for c in cs] for cs in _ERF_FLOAT32)
-    for start in range(0, flat.size, _BLOCK):
-        t, y = flat[start : start + _BLOCK], result[start : start + _BLOCK]
-        s = xp.minimum(t * t, xp.float32(15.4))
-        p = polynomial(s, above)
-        p *= t
-        xp.divide(p, polynomial(s, below), out=y)
-        xp.copyto(y, xp.sign(t), where=abs(t) > 3.92)  # ±1 there, in float32
-    return result.reshape(x.shape)
-
-
 @in_float64
-def erfc(xp: Any, x: Array) -> Array:
-    """1 - erf x, exact in the tail"""
-
+def _plain_erfc(xp: Any, x: Array) -> Array:
     def far(x: Array) -> Array:
         a = abs(x)
         tail = _exp_minus_square(xp, a) * _erfcx_positive(a)
@@ -151,9 +136,7 @@ def _erfinv_near(xp: Any, y: Array) -> Array:
     half = 2 / (math.pi * a) + log / 2
     x = xp.copysign(xp.sqrt(xp.sqrt(half * half - log / a) - half), y)
     for _ in range(3):
-        error = (
-            piecewise((x,), (abs(x) < 1, _erf_near), otherwise=lambda x: _erf_float64(xp, x)) - y
-        )
+        error = piecewise((x,), (abs(x) < 1, _erf_near), otherwise=lambda x: erf(xp, x)) - y
         step = error * _SQRT_PI / 2 * xp.exp(x * x)
         x = x - step / (1 + x * step)
     return x
@@ -202,3 +185,6 @@ def _ndtri_tail(xp: Any, p: Array) -> Array:
         hazard = math.sqrt(2 / math.pi) / _erfcx(xp, -x / _SQRT2)  # Φ'(x) / Φ(x)
         x = x - (_log_ndtr(xp, x) - log_p) / hazard
     return xp.where(p == 0, -xp.inf, xp.where(p < 0, xp.nan, x))
+
+
+numerics.PLAIN.update(erf=partial(_plain_erf, np), erfc=partial(_plain_erfc, np))
