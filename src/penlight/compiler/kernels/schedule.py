@@ -39,8 +39,8 @@ PANEL = 96 * 1024  # bytes of a copied strip: with the sums that wait, a fractio
 BLOCKS = (64, 384)  # rows whose sums wait: where a panel holds all of a strip, and where not
 LATENCY = 7  # cycles that a step along k takes at least
 MOVED = {"": 0.0, "rows": 0.15, "turn": 0.4, "any": 2.0}  # per element copied to a panel
-TURNED = 0.4  # per sum whose vectors are turned
-PACKING = 20_000  # for the code that copies
+TURNED = 1.0  # per sum whose vectors are turned
+CODE = 10_000  # for code that copies, that turns, or that makes another tile
 FAR = 6  # per step along k and strip, where neither L2 nor the TLB hold the matrix
 FAR_ROW = 0.25  # per step along k and row of a tile, where that is so of the other matrix
 NEAR = 1 << 20  # bytes that they do hold
@@ -61,7 +61,7 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
     rows, depth, vectors = frame.rows, frame.depth, -(-frame.cols // lanes)
     pack, turned = how_to_pack(frame), wants_turn(frame)
     fixed = depth * frame.cols * MOVED[pack] + rows * frame.cols * TURNED * turned
-    fixed += PACKING * bool(pack)
+    fixed += CODE * (bool(pack) + turned)
     size = size_of(frame.kind)
     far = FAR * (frame.cols * depth * size > NEAR)
     far_row = FAR_ROW * (rows * depth * size > NEAR)
@@ -75,7 +75,7 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
             step = cycles(rows, r, vectors, v) * (1 + VARIANT * (kinds - 1))
             step += strips * (far + far_row * rows)
             yield (
-                prod(frame.batch) * (depth * step + fixed),
+                prod(frame.batch) * (depth * step + fixed) + CODE * kinds,
                 Schedule(flipped, (r, rows % r), (v, rest), pack, piece, block, turned),
             )
 

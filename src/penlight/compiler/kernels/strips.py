@@ -14,7 +14,7 @@ from llvmlite import ir
 from ..emit import Emitter, Index
 from ..types import size_of
 from .frame import Bound, Frame
-from .pack import edge_masks, pack, transposed
+from .pack import edge_masks, pack, turn
 from .runs import Runs, inside, most
 from .schedule import Schedule
 
@@ -178,18 +178,20 @@ class Strips:
 
     def flush_turned(self, bound: Bound, col: Index, width: int, top: Index, bottom: Index) -> None:
         """The epilogue for the waiting sums, with vectors along the rows."""
-        e, lanes = self.e, self.lanes
-        with (
-            e.loop(top, bottom, lanes, name="row") as row,
-            e.loop(0, width, lanes, name="col") as c,
-        ):
+        e, lanes, kind = self.e, self.lanes, self.frame.kind
+        square = e.scratch(kind, lanes * lanes, "square")
+        steps = e.loop(top, bottom, lanes, name="row"), e.loop(0, width, lanes, name="col")
+        with steps[0] as row, steps[1] as c:
             at = e.add(e.mul(e.sub(row, top), width), c)
-            read = [
-                e.load(self.sums, e.add(at, i * width), self.frame.kind, lanes)
-                for i in range(lanes)
-            ]
-            mask = e.first_lanes(e.sub(bottom, row), lanes)
-            for i, value in enumerate(transposed(e, read)):
-                place = e.add(e.add(col, c), i)
-                with e.guard(e.builder.icmp_signed("<", place, e.value(self.frame.cols))):
-                    bound.finish(e, value, row, place, lanes, mask, "rows")
+
+            def load(i: Index, at: Index = at) -> Any:
+                return e.load(self.sums, e.add(at, e.mul(i, width)), kind, lanes)
+
+            def store(i: Index, vector: Any) -> None:
+                e.store(vector, square, e.mul(i, lanes), kind)
+
+            turn(e, kind, load, store)
+            mask, first = e.first_lanes(e.sub(bottom, row), lanes), e.add(col, c)
+            with e.loop(0, e.least(e.sub(self.frame.cols, first), lanes), name="line") as i:
+                value = e.load(square, e.mul(i, lanes), kind, lanes)
+                bound.finish(e, value, row, e.add(first, i), lanes, mask, "rows")
