@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
 from .engine import grad
 from .grad_mode import enable_grad
@@ -77,7 +78,7 @@ def _like(given: Any, found: tuple) -> Any:
 
 
 def _zeros(t: Tensor) -> Tensor:
-    return wrap(np.zeros(t._array.shape, t._array.dtype))
+    return fixed(np.zeros(t._array.shape, t._array.dtype))
 
 
 def _row(shape: tuple, dtype: Any, k: int) -> Tensor:
@@ -113,7 +114,7 @@ def jvp(
     weights = tuple(_zeros(o).requires_grad_() for o in outs)
     first = grad(outs, leaves, weights, create_graph=True, allow_unused=True)
     pairs = [
-        (g, wrap(np.ones(t._array.shape, t._array.dtype)) if vector is None else w)
+        (g, fixed(np.ones(t._array.shape, t._array.dtype)) if vector is None else w)
         for g, t, w in zip(first, leaves, vector or leaves)
         if g is not None
     ]

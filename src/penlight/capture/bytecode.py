@@ -63,9 +63,9 @@ class Scan:
             if step.argval in self.code.co_freevars:
                 self._refuse(f"the variable {step.argval!r} of the enclosing function is set", line)
         elif name in ("STORE_ATTR", "DELETE_ATTR"):
-            self.writes.append(Write(self.chain_ending(at - 1), step.argval, line))
+            self.writes.append(Write(self._holder(at, 1), step.argval, line))
         elif name == "DELETE_SUBSCR" or name == "STORE_SUBSCR":
-            self.writes.append(Write(self.chain_ending(self.before_expression(at - 1)), None, line))
+            self.writes.append(Write(self._holder(at, 2), None, line))
         elif name == "STORE_FAST":
             self.sources.setdefault(step.argval, []).append(at)
         elif name == "STORE_SLICE":
@@ -80,6 +80,20 @@ class Scan:
             self.refusal = reason, line
 
     # ------------------------------------------------------------ expressions
+
+    def _holder(self, at: int, depth: int) -> Chain | None:
+        """What is written to by the instruction there; `depth`: 1 for attributes, 2 for items.
+
+        In `x.a += 1` and `x[i] += 1`, holder (and key) were copied before the old value was read.
+        """
+        end = at - 1
+        if self.steps[end].opname == "SWAP":
+            while end > 0 and not (
+                self.steps[end].opname == "COPY" and self.steps[end].arg == depth
+            ):
+                end -= 1
+            end -= depth
+        return self.chain_ending(end if depth == 1 else self.before_expression(end))
 
     def chain_ending(self, at: int) -> Chain | None:
         """The chain that the instruction there completes."""

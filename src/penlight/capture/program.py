@@ -92,7 +92,9 @@ class Program:
         self.trace, self.sources = tracer.trace, tracer.sources
         self.form, self.others, self.shown = result
         self.bound, self.backward = bound, backward
-        self.actions = tracer.actions
+        last = max((i for i, a in enumerate(tracer.actions) if type(a) is Numbers), default=-1)
+        self.before, self.after = tracer.actions[: last + 1], tracer.actions[last + 1 :]
+        self.numbers = [(i, s) for i, s in enumerate(self.sources) if type(s) is Number]
         self.run = Runner(self.trace)
         self.stored = [self.sources[position] for position, _ in self.trace.stores]
 
@@ -103,16 +105,24 @@ class Program:
 
     def replay(self, tensors: list[Tensor], arrays: list) -> Any:
         """The call again."""
-        for action in self.actions:
-            if isinstance(action, Numbers):
+        counts: list[tuple] = []
+        for action in self.before:
+            if type(action) is Numbers:
                 for state in action.states:
+                    counts += [(state[n]._array, state[n]._array.item()) for n in action.counted]
                     action.values = action.pace.numbers(state)
             else:
                 action()
-        for position, source in enumerate(self.sources):
-            if type(source) is Number:
-                arrays[position] = np.array(source.action.values[source.name], np.float64)
-        results = self.run(arrays)
+        for position, source in self.numbers:
+            arrays[position] = np.array(source.action.values[source.name], np.float64)
+        try:
+            results = self.run(arrays)
+        except Exception:
+            for array, count in reversed(counts):  # the step was not made
+                array[...] = count
+            raise
+        for action in self.after:
+            action()
         for source in self.stored:
             t = self._tensor(source, tensors)
             (t if t._root is None else t._root)._writes += 1

@@ -52,6 +52,7 @@ def record(
         return result, _finished(tracer, frames, guards, result)
     finally:
         modes.tracer = None
+        tracer.move_back()
         tracers.remove(tracer)
         births.pop()
 
@@ -65,8 +66,7 @@ def _take_argument(tracer: Tracer, position: int, t: Tensor) -> None:
         known = tracer.keep(tracer.add_input(Argument(position), t._array))
     else:
         tracer.aliases.append((t, known.source))
-    tracer.inputs[id(t)] = t, known
-    tracer.states[id(t)] = state_of(t)
+    tracer.take(t, known)
 
 
 def _finished(tracer: Tracer, frames: Frames, guards: Guards, result: Any) -> Program | Failure:

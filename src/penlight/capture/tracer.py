@@ -17,7 +17,7 @@ import numpy as np
 
 from ..compiler.trace import Call, Ref, Trace
 from ..core.tape import Node, modes
-from ..core.tensor import Tensor
+from ..core.tensor import Tensor, edge_to
 from .sources import Fixed, Grad, Number, Source, Stored
 from .user import calling_line
 
@@ -71,6 +71,7 @@ class Tracer:
         self.actions: list[Any] = []  # work of Python's, in order
         self.numbered: dict[int, Numbers] = {}
         self.pending: set[int] = set()
+        self.moved: list[tuple[Tensor, Node, int]] = []
         self.fresh_modules: dict[int, Any] = {}
         self.stamp = Node((), (), 0, ()).serial
         self.failure: tuple[str, str, int] | None = None
@@ -143,9 +144,23 @@ class Tracer:
             raise Refused("a tensor from before shows memory made since")
         else:
             self.aliases.append((t, found.source))
-        self.inputs[id(t)] = t, found
-        self.states[id(t)] = state_of(t)
+        self.take(t, found)
         return found
+
+    def take(self, t: Tensor, entry: Entry) -> None:
+        """A tensor from before takes part, from now on behind a boundary on the tape."""
+        if t._node is not None and t._requires_grad:
+            boundary = Boundary([edge_to(t)], (), 0, [(t._array.shape, t._array.dtype)])
+            self.moved.append((t, t._node, t._slot))
+            t._node, t._slot = boundary, 0
+        self.inputs[id(t)] = t, entry
+        self.states[id(t)] = state_of(t)
+
+    def move_back(self) -> None:
+        """Tensors from before stand on the tape again where they stood."""
+        for t, node, slot in self.moved:
+            if type(t._node) is Boundary:
+                t._node, t._slot = node, slot
 
     def current(self, entry: Entry) -> int:
         """The number of an array's present value; a view of written memory is taken anew."""
@@ -371,6 +386,19 @@ class Tracer:
             raise Refused("a backward pass leaves what the call itself computed")
 
 
+class Boundary(Node):
+    """Where the recorded call begins: what is older is no part of the program."""
+
+    __slots__ = ()
+
+    def backward(self, grads: list) -> list:
+        """The same gradient."""
+        return grads
+
+    def release(self) -> None:
+        """Nothing was saved."""
+
+
 class Gradient:
     """What became of one leaf's `.grad`: what it was before, and whether that mattered."""
 
@@ -384,10 +412,11 @@ class Gradient:
 class Numbers:
     """The numbers that parameters of one group have in common in a step."""
 
-    __slots__ = ("moments", "pace", "refs", "states", "tensors", "values")
+    __slots__ = ("counted", "pace", "refs", "states", "tensors", "values")
 
     def __init__(self, pace: Any, values: dict[str, float]):
         self.pace, self.values = pace, values
+        self.counted = pace.optimizer.scalar_state
         self.tensors: list[list] = []  # per parameter: itself and its moments
         self.refs: list[Ref] = []
         self.states: list[dict] = []

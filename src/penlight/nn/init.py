@@ -15,6 +15,7 @@ import numpy as np
 
 from ..autograd import no_grad
 from ..core import draws
+from ..core.beside import fixed
 from ..core.random import Generator, default_generator
 from ..core.tensor import Tensor, wrap
 from ..ops.creation import empty_like
@@ -230,7 +231,7 @@ def eye_(tensor: Tensor) -> Tensor:
     """
     _need_matrix(tensor)
     array = tensor._array
-    return tensor.copy_(wrap(np.eye(*array.shape, dtype=array.dtype)))  # type: ignore[attr-defined]
+    return tensor.copy_(fixed(np.eye(*array.shape, dtype=array.dtype)))  # type: ignore[attr-defined]
 
 
 def _need_matrix(tensor: Tensor) -> None:

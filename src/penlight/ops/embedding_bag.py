@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
 from .embedding import (
     _embedding_dense_backward,
@@ -187,7 +188,7 @@ def embedding_bag(
         )
     _require_indices(input, "embedding_bag")
     if input.dim() == 2:
-        offsets = wrap(np.arange(input.size(0)) * input.size(1))
+        offsets = fixed(np.arange(input.size(0)) * input.size(1))
         include_last_offset = False
         input = input.reshape(-1)
         if per_sample_weights is not None:

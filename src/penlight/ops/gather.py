@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tensor import Tensor, check_dim, wrap
 from .families import composite, op
 from .operands import check_broadcast
@@ -69,7 +70,7 @@ def check_extent(input: Tensor, dim: int, index: Tensor, whose: str) -> None:
 
 @op(
     grad={
-        "input": lambda g, input_shape, dim, index: wrap(
+        "input": lambda g, input_shape, dim, index: fixed(
             np.zeros(input_shape, g._array.dtype)
         ).scatter_add(dim, index, g)
     },
@@ -116,7 +117,7 @@ def _check_flat(name: str, input: Tensor, index: Tensor) -> None:
 
 @op(
     grad={
-        "input": lambda g, input_shape, index: wrap(np.zeros(input_shape, g._array.dtype)).put(
+        "input": lambda g, input_shape, index: fixed(np.zeros(input_shape, g._array.dtype)).put(
             index, g, True
         )
     },
@@ -145,7 +146,7 @@ def _fits_put(input: Tensor, index: Tensor, source: Tensor, accumulate: bool) ->
 @op(
     grad={
         "input": lambda g, index, accumulate: (
-            g if accumulate else g.put(index, wrap(np.zeros(index.shape, g._array.dtype)))
+            g if accumulate else g.put(index, fixed(np.zeros(index.shape, g._array.dtype)))
         ),
         "source": lambda g, index, source_shape: g.take(index).reshape(source_shape),
     },

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tensor import Tensor, check_dim, wrap
 from .families import composite, op
 from .gather import check_range
@@ -32,7 +33,7 @@ def _fits_index_select(input: Tensor, dim: int, index: Tensor) -> None:
 
 @op(
     grad={
-        "input": lambda g, input_shape, dim, index: wrap(
+        "input": lambda g, input_shape, dim, index: fixed(
             np.zeros(input_shape, g._array.dtype)
         ).index_add(dim, index, g)
     },
@@ -156,7 +157,7 @@ def index_fill(input, dim, index, value):
                 f"{value._array.ndim} dimension(s)."
             )
         if value.requires_grad:
-            mask = _index_fill(wrap(np.zeros(input._array.shape, bool)), dim, index, True)
+            mask = _index_fill(fixed(np.zeros(input._array.shape, bool)), dim, index, True)
             return where(mask, value.to(input.dtype), input)
         value = value._array
     return _index_fill(input, dim, index, value)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
-from ..core.tensor import Tensor, wrap
+from ..core.beside import fixed
+from ..core.tensor import Tensor
 from .exposure import expose
 from .matmul import broadcast_batch
 
@@ -87,8 +88,8 @@ def one_batch(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 def identity_for(t: Tensor) -> Tensor:
     """The identity in place of the matrices `t`, whose gradient is 0."""
-    whole = wrap(np.ones((), bool))
-    return t.masked_fill(whole, 0) + wrap(np.eye(*t._array.shape[-2:], dtype=t._array.dtype))
+    whole = fixed(np.ones((), bool))
+    return t.masked_fill(whole, 0) + fixed(np.eye(*t._array.shape[-2:], dtype=t._array.dtype))
 
 
 def first_failure(info: Any) -> tuple[str, int] | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
 from .diagonals import diag_embed
 from .elementwise import bar
@@ -32,7 +33,7 @@ def _skew(t: Tensor) -> Tensor:
 def _differences(values: Tensor) -> Tensor:
     """vⱼ - vᵢ at row i, column j, and 1 on the diagonal."""
     e = values.unsqueeze(-2) - values.unsqueeze(-1)
-    return e + wrap(np.eye(e._array.shape[-1], dtype=e._array.dtype))
+    return e + fixed(np.eye(e._array.shape[-1], dtype=e._array.dtype))
 
 
 # ---------------------------------------------------------------- Cholesky: A = L Lᴴ

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
-from ..core.tensor import Tensor, wrap
+from ..core.beside import fixed
+from ..core.tensor import Tensor
 from . import dense
 from .elementwise import bar
 from .families import composite, op
@@ -191,7 +192,7 @@ def _no_reflections(xp: Any, A: Any) -> Any:
 
 def _reflections(compact: Tensor, count: int) -> Tensor:
     """The vectors v as columns: 1 on the diagonal, 0 above it."""
-    eye = wrap(np.eye(compact._array.shape[-2], count, dtype=compact._array.dtype))
+    eye = fixed(np.eye(compact._array.shape[-2], count, dtype=compact._array.dtype))
     return compact.narrow(-1, 0, count).tril(-1) + eye
 
 
@@ -237,7 +238,7 @@ def householder_product(A, tau):
         )
     if k == 0:
         return _no_reflections(A)
-    start = wrap(np.eye(m, n, dtype=A._array.dtype))
+    start = fixed(np.eye(m, n, dtype=A._array.dtype))
     return _reflect(_reflections(A, k), tau, start, range(k - 1, -1, -1), adjoint=False)
 
 

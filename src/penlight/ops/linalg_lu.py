@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
 from . import dense
 from .families import composite, op
@@ -52,7 +53,7 @@ def _lu_rule(g: tuple, y: tuple, A_shape: tuple) -> Tensor:
 
 def _triangles(compact: Tensor) -> tuple[Tensor, Tensor]:
     """L with ones on its diagonal, and U, of LU in one square matrix."""
-    eye = wrap(np.eye(compact._array.shape[-1], dtype=compact._array.dtype))
+    eye = fixed(np.eye(compact._array.shape[-1], dtype=compact._array.dtype))
     return compact.tril(-1) + eye, compact.triu()
 
 
@@ -130,6 +131,6 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     p = permutation_matrix(LU_pivots, m, LU_data.dtype) if unpack_pivots else empty
     if not unpack_data:
         return lu_unpack_type(p, empty, empty)
-    eye = wrap(np.eye(m, k, dtype=LU_data._array.dtype))
+    eye = fixed(np.eye(m, k, dtype=LU_data._array.dtype))
     lower = LU_data.narrow(-1, 0, k).tril(-1) + eye
     return lu_unpack_type(p, lower, LU_data.narrow(-2, 0, k).triu())

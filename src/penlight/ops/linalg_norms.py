@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.beside import fixed
 from ..core.tensor import Tensor, check_dim, wrap
 from .families import composite, op
 from .linalg_checks import floating, matrix, square
@@ -278,7 +279,7 @@ def matrix_rank(A, tol=None, *, atol=None, rtol=None, hermitian=False):
     atol, rtol = (tol, 0.0) if tol is not None else (atol, rtol)
     atol, rtol = tolerances(A, atol, rtol)
     if not A._array.size:
-        return wrap(np.zeros(A._array.shape[:-2], np.int64))
+        return fixed(np.zeros(A._array.shape[:-2], np.int64))
     A = A.detach()
     values = np.abs((eigvalsh(A) if hermitian else svdvals(A))._array)
     bound = np.maximum(atol, rtol * values.max(-1, initial=0))

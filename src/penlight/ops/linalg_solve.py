@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.tensor import Tensor, wrap
+from ..core.beside import fixed
+from ..core.tensor import Tensor
 from . import dense
 from .elementwise import bar
 from .families import composite, op
@@ -167,7 +168,7 @@ def _adjugate(A: Tensor) -> Tensor:
     u, s, vh = svd(A)
     n = s._array.shape[-1]
     others = s.unsqueeze(-2).expand(*s._array.shape, n)
-    others = others.masked_fill(wrap(np.eye(n, dtype=bool)), 1).prod(-1)
+    others = others.masked_fill(fixed(np.eye(n, dtype=bool)), 1).prod(-1)
     return bar(det(u) * det(vh)).unsqueeze(-1).unsqueeze(-1) * (u * others.unsqueeze(-2)) @ vh
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
 from .families import composite, op
 from .matmul import C_NAMES
@@ -28,7 +29,7 @@ def _check_mask(name: str, mask: Tensor) -> None:
         "input": lambda g, mask: _masked_fill(g, mask, 0),
     },
     node="MaskedFillBackward0",
-    sample=lambda draw: [(draw(3, 4), wrap(np.eye(3, 4) > 0), 2.0)],
+    sample=lambda draw: [(draw(3, 4), fixed(np.eye(3, 4) > 0), 2.0)],
 )
 def _masked_fill(xp, input, mask, value):
     shape = np.broadcast_shapes(input.shape, mask.shape)
@@ -65,7 +66,7 @@ def masked_fill(input, mask, value):
 
 @op(
     grad={"input": lambda g, input_shape, mask: _spread(g, input_shape, mask)},
-    sample=lambda draw: [(draw(3, 4), wrap(np.eye(3, 4) > 0))],
+    sample=lambda draw: [(draw(3, 4), fixed(np.eye(3, 4) > 0))],
 )
 def masked_select(xp, input, mask):
     """The elements where `mask` is true, as a vector."""
@@ -78,7 +79,7 @@ def masked_select(xp, input, mask):
 
 def _spread(g: Tensor, shape: tuple, mask: Tensor) -> Tensor:
     full = np.broadcast_shapes(shape, mask._array.shape)
-    zeros = wrap(np.zeros(full, g._array.dtype))
+    zeros = fixed(np.zeros(full, g._array.dtype))
     return zeros.masked_scatter(mask, g)
 
 
@@ -88,7 +89,7 @@ def _spread(g: Tensor, shape: tuple, mask: Tensor) -> Tensor:
         "source": lambda g, mask, source_shape: _collected(g, mask, source_shape),
     },
     inplace=True,
-    sample=lambda draw: [(draw(3, 4), wrap(np.eye(3, 4) > 0), draw(5))],
+    sample=lambda draw: [(draw(3, 4), fixed(np.eye(3, 4) > 0), draw(5))],
 )
 def masked_scatter(xp, input, mask, source):
     """A copy whose elements where `mask` is true come from `source`, in order."""
@@ -133,7 +134,7 @@ def _collected(g: Tensor, mask: Tensor, shape: tuple) -> Tensor:
         "other": lambda g, condition: _masked_fill(g, condition, 0),
     },
     promote=("input", "other"),
-    sample=lambda draw: [(wrap(np.eye(3, 4) > 0), draw(3, 4), draw(4))],
+    sample=lambda draw: [(fixed(np.eye(3, 4) > 0), draw(3, 4), draw(4))],
 )
 def _where(xp, condition, input, other):
     try:

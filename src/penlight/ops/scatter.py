@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.beside import fixed
 from ..core.tensor import Tensor, check_dim, wrap
 from .families import composite, op
 from .gather import along, check_extent, check_index_type, check_range
@@ -109,12 +110,12 @@ def scatter(input, dim, index, src=None, *, value=None, reduce=None):
     given = src if value is None else value
     if reduce is None:
         if not isinstance(given, Tensor):
-            given = wrap(np.full(index._array.shape, given, input._array.dtype))
+            given = fixed(np.full(index._array.shape, given, input._array.dtype))
         return _scatter(input, dim, index, given)
     if reduce not in ("add", "multiply"):
         raise RuntimeError("reduce argument must be either add or multiply.")
     if not isinstance(given, Tensor):
-        given = wrap(np.full(index._array.shape, given, input._array.dtype))
+        given = fixed(np.full(index._array.shape, given, input._array.dtype))
     kind = "sum" if reduce == "add" else "prod"
     return scatter_reduce(input, dim, index, given, kind)
 
@@ -155,11 +156,11 @@ def _reduced(xp: Any, out: Any, key: tuple, src: Any, reduce: str, include_self:
 
 def _reduce_grad(g, input, dim, index, src, reduce, include_self, y):
     """Gradients of scatter_reduce with respect to input and src; ties of amax and amin share."""
-    touched = _scatter(wrap(np.zeros(input.shape, g._array.dtype)), dim, index, 1)
+    touched = _scatter(fixed(np.zeros(input.shape, g._array.dtype)), dim, index, 1)
     if reduce in ("sum", "mean"):
         if reduce == "mean":
-            ones = wrap(np.ones(index.shape, g._array.dtype))
-            zero = wrap(np.full(input.shape, 1.0 if include_self else 0.0, g._array.dtype))
+            ones = fixed(np.ones(index.shape, g._array.dtype))
+            zero = fixed(np.full(input.shape, 1.0 if include_self else 0.0, g._array.dtype))
             g = g / zero.scatter_add(dim, index, ones).clamp(min=1)
         own = g if include_self else g * (1 - touched)
         return own, _crop_grad(g, dim, index, tuple(src.shape))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
+from ..core.beside import fixed
 from ..core.tensor import Tensor, check_dim, wrap
 from .elementwise import bar, complex
 from .families import composite, op
@@ -301,7 +302,7 @@ def _positions(skip_nan: bool, ordered: Any, q: Tensor) -> Tensor:
     numbers = last - np.isnan(ordered).sum(-1, keepdims=True)
     if skip_nan:
         return wrap(np.maximum(numbers, 0).astype(ordered.dtype)) * q
-    position = wrap(np.full(numbers.shape, last, ordered.dtype)) * q
+    position = fixed(np.full(numbers.shape, last, ordered.dtype)) * q
     spoilt = wrap(numbers < last)
     return position.masked_fill(spoilt, last) if spoilt._array.any() else position
 

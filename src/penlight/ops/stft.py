@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from ..core import dtype as dtypes
-from ..core.tensor import Tensor, wrap
+from ..core.beside import fixed
+from ..core.tensor import Tensor
 from .families import composite
 from .fft import fft, ifft, irfft, rfft
 from .join import stack
@@ -38,7 +39,7 @@ def _padded_window(window: Tensor | None, win_length: int, n_fft: int, like: Ten
     """The window in the middle of N samples, ones if none was given."""
     if window is None:
         dtype = like._array.real.dtype
-        window = wrap(np.ones(win_length, dtype))
+        window = fixed(np.ones(win_length, dtype))
     left = (n_fft - win_length) // 2
     if win_length < n_fft:
         window = constant_pad_nd(window, (left, n_fft - win_length - left))
