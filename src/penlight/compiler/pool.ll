@@ -65,19 +65,17 @@ staff:
   br label %post.head
 post.head:
   %i = phi i64 [ 1, %staff ], [ %i.next, %post ]
-  %asleep = phi i1 [ false, %staff ], [ %asleep.next, %post ]
   %left = icmp slt i64 %i, %team
   br i1 %left, label %post, label %work
 post:
   %worker = getelementptr [256 x %worker], ptr @workers, i64 0, i64 %i
-  %slept = call i1 @post(ptr %worker)
-  %asleep.next = or i1 %asleep, %slept
+  call void @post(ptr %worker)
   %i.next = add i64 %i, 1
   br label %post.head
 work:
   call void %task(ptr %argument, i64 0, i64 %team)
   %yields = call i64 @await(ptr @pending, i64 0)
-  call void @adapt(i64 %yields, i1 %asleep)
+  call void @adapt(i64 %yields)
   store atomic i64 0, ptr @busy release, align 8
   ret void
 alone:
@@ -85,16 +83,13 @@ alone:
   ret void
 }
 
-; Where a worker was awake and this thread yet had to yield, and few times were enough, the two
-; share a core: whoever looks out there keeps the other from working, and does it for less long from
-; now on. Otherwise for longer again.
-define internal void @adapt(i64 %yields, i1 %asleep) {
+; Where this thread had to yield, and few times were enough, a worker shares its core: if that looks
+; out, this one cannot go on. So it does for less long from now on; otherwise for longer again.
+define internal void @adapt(i64 %yields) {
   %patience = load i64, ptr @patience
   %longest = load i64, ptr @longest
   %less.one = sub i64 %yields, 1
-  %few = icmp ult i64 %less.one, 3
-  %awake = xor i1 %asleep, true
-  %crowded = and i1 %few, %awake
+  %crowded = icmp ult i64 %less.one, 3
   %less = ashr i64 %patience, 2
   %step = ashr i64 %longest, 4
   %more = add i64 %patience, %step
@@ -149,8 +144,8 @@ end:
   ret void
 }
 
-; tells a worker that there is a task, and whether it slept
-define internal i1 @post(ptr %worker) {
+; tells a worker that there is a task
+define internal void @post(ptr %worker) {
   %ticket = getelementptr %worker, ptr %worker, i64 0, i32 0
   atomicrmw add ptr %ticket, i64 1 seq_cst
   %asleep.at = getelementptr %worker, ptr %worker, i64 0, i32 1
@@ -165,7 +160,7 @@ signal:
   call i32 @pthread_mutex_unlock(ptr %mutex)
   br label %end
 end:
-  ret i1 %wake
+  ret void
 }
 
 ; the life of a worker
@@ -331,7 +326,7 @@ head:
   br i1 %left, label %join, label %end
 join:
   %worker = getelementptr [256 x %worker], ptr @workers, i64 0, i64 %i
-  call i1 @post(ptr %worker)
+  call void @post(ptr %worker)
   %handle.at = getelementptr %worker, ptr %worker, i64 0, i32 3
   %handle = load i64, ptr %handle.at
   call i32 @pthread_join(i64 %handle, ptr null)
