@@ -54,6 +54,7 @@ class Body:
     operands: list[Operand] = field(default_factory=list)
     memory: list[Memory] = field(default_factory=list)
     made: dict[Any, int] = field(default_factory=dict)
+    factors: int = 0  # how many operands at the front are not for the steps
 
     def step(self, op: str, args: tuple[int, ...], kind: str, attr: Any = None) -> int:
         """Appends a step unless it is there; its number."""
@@ -73,7 +74,7 @@ class Body:
         home, start = self.fusion.layouts.home(root)
         found, memory = Operand(root.kind, along, start + offset, written), memory_of(home)
         for n, known in enumerate(zip(self.operands, self.memory)):
-            if known == (found, memory):
+            if known == (found, memory) and n >= self.factors:
                 return n
         self.operands.append(found)
         self.memory.append(memory)
@@ -99,7 +100,8 @@ class Body:
         if root is not None and root.op == "iota":
             return self.position(argument, outer)
         if root is not None and self.fusion.level(self.group, argument) is not None:
-            return self.made[root.number]
+            made = self.made.get(root.number)  # None: it joined the group later
+            return self.compute(root, outer) if made is None else made
         if root is not None and self.on_the_spot(root):
             return self.compute(root, outer)
         return self.load(argument, outer)
@@ -226,6 +228,7 @@ def product(fusion: Fusion, group: Group) -> list[Launch]:
         operand, memory = given(fusion, argument)
         body.operands.append(operand)
         body.memory.append(memory)
+    body.factors = len(head.inputs)
     body.made[head.number] = body.step("sum", (), head.kind)
     body.write(skip=head)
     *batch, m, n = head.shape

@@ -142,6 +142,11 @@ class Program:
             for memory in used:
                 first, _ = lives.get(memory, (epoch, epoch))
                 lives[memory] = first, epoch
+        end = len(self.order.steps)
+        for _, value in self.graph.stores:  # what is not in its place yet is copied there at last
+            memory = ("value", value.number)
+            if memory in lives:
+                lives[memory] = lives[memory][0], end
         values = {("value", v.number): v for v in self.graph.values}
         lives = {m: life for m, life in lives.items() if m[0] in ("value", "work")}
         constants = {m: v for m, v in values.items() if m in lives and v.op == "array"}

@@ -60,6 +60,7 @@ def layout(graph: Graph, strides_of_inputs: list[Strides]) -> tuple[Graph, Layou
                 made = new.add(value.op, copy, attr=value.attr)
         elif made.number not in found.known:
             as_rows = value.number in fixed or value.op in HELD or value.op in STRUCTURES
+            as_rows = as_rows and value.op != "input"
             found.known[made.number] = contiguous(made.shape) if as_rows else _chosen(made, found)
         return made
 
