@@ -22,6 +22,14 @@ def fixed(array: Any) -> Tensor:
     return made
 
 
+def checked(function: Callable, xp: Any, *args: Any) -> None:
+    """`function(xp, *args)` over arrays, which raises where values do not fit, else gives ()."""
+    arrays = [a._array if isinstance(a, Tensor) else a for a in args]
+    function(xp, *arrays)
+    if tracers:
+        note(function.__name__, function, args, arrays, (), False)
+
+
 def computed(function: Callable, xp: Any, *args: Any, pure: bool = True) -> Any:
     """`function(xp, *args)` over arrays, for work that is no op: tensors in, tensors out.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor
+from ..core.watch import refuse
 
 _PYTHON_TYPES = {
     float: dtypes.float64,
@@ -27,6 +28,7 @@ def ints(function: str, argument: str, values: Sequence[Any], position: int = 1)
         if isinstance(only, (tuple, list)):
             values = only
         elif isinstance(only, Tensor) and only._array.ndim == 1:
+            refuse("a shape depends on a tensor's values")
             values = only._array.tolist()
         elif not _is_whole(only):
             raise _not_ints(function, argument, position, type(only).__name__)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.tensor import Tensor
+from ..core.watch import refuse
 from .families import binary, composite, op, unary
 from .kinds import COMPLEX, need_tensor_first, need_tensors, only
 from .powers import broadcastable
@@ -114,12 +115,14 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-05, atol: float = 1e-08, equal_nan: bool = False
 ) -> bool:
     """Whether every element is close; see :func:`isclose`."""
+    refuse("a comparison of tensors becomes a Python bool")
     return bool(isclose(input, other, rtol, atol, equal_nan)._array.all())
 
 
 @composite
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether shapes and all elements are the same."""
+    refuse("a comparison of tensors becomes a Python bool")
     return bool(np.array_equal(input._array, other._array))
 
 

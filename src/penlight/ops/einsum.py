@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from ..core.tensor import Tensor, check_dim
+from ..core.watch import refuse
 from .families import composite
 from .matmul import bmm, mm
 
@@ -283,6 +284,7 @@ def tensordot(a, b, dims=2):
     tensor([12., 12.])
     """
     if isinstance(dims, Tensor):
+        refuse("axes depend on a tensor's values")
         dims = dims._array.tolist()
     if isinstance(dims, int):
         if dims < 0:

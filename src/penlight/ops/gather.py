@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.beside import fixed
+from ..compiler import numerics
+from ..core.beside import checked, fixed
 from ..core.tensor import Tensor, check_dim, wrap
 from .families import composite, op
 from .operands import check_broadcast
@@ -107,12 +108,17 @@ def _check_flat(name: str, input: Tensor, index: Tensor) -> None:
         if size == 0:
             raise IndexError(f"{name}(): tried to {name} from an empty tensor" if name == "take"
                              else "put_(): tried to put elements into an empty tensor")  # fmt: skip
-        low, high = int(index._array.min()), int(index._array.max())
-        if high >= size or low < -size:
-            worst = high if high >= size else low
-            raise IndexError(
-                f"out of range: tried to access index {worst} on a tensor of {size} elements."
-            )
+        checked(_within, numerics, index, size)
+
+
+def _within(xp: Any, index: Any, size: int) -> tuple:
+    low, high = int(index.min()), int(index.max())
+    if high >= size or low < -size:
+        worst = high if high >= size else low
+        raise IndexError(
+            f"out of range: tried to access index {worst} on a tensor of {size} elements."
+        )
+    return ()
 
 
 @op(

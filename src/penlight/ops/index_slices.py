@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ..core.beside import fixed
+from ..compiler import numerics
+from ..core.beside import checked, fixed
 from ..core.tensor import Tensor, check_dim, wrap
 from .families import composite, op
 from .gather import check_range
@@ -27,8 +28,13 @@ def _fits_index_select(input: Tensor, dim: int, index: Tensor) -> None:
         raise RuntimeError("index_select(): Expected dtype int32 or int64 for index")
     dim = check_dim(dim, input._array.ndim)
     size = input._array.shape[dim] if input._array.ndim else 1
-    if index._array.size and not (0 <= index._array.min() and index._array.max() < size):
+    checked(_within, numerics, index, size)
+
+
+def _within(xp: Any, index: Any, size: int) -> tuple:
+    if index.size and not (0 <= index.min() and index.max() < size):
         raise IndexError("index out of range in self")
+    return ()
 
 
 @op(

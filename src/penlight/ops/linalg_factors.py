@@ -13,6 +13,7 @@ import numpy as np
 
 from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
+from ..core.watch import refuse
 from .diagonals import diag_embed
 from .elementwise import bar
 from .families import composite, op
@@ -23,6 +24,7 @@ from .return_types import return_type
 
 def given(g: Tensor) -> bool:
     """Whether a gradient came in, or only the zeros that stand for none."""
+    refuse("what is computed depends on whether a gradient is zero")
     return g.requires_grad or bool(g._array.any())
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..core.beside import fixed
 from ..core.tensor import Tensor
+from ..core.watch import refuse
 from . import dense
 from .elementwise import bar
 from .families import composite, op
@@ -174,6 +175,7 @@ def _adjugate(A: Tensor) -> Tensor:
 
 def _det_rule(g: Tensor, y: Tensor, A: Tensor) -> Tensor:
     """g · conj(det A) · A⁻ᴴ."""
+    refuse("the gradient of a determinant depends on whether it is zero")
     g = g.unsqueeze(-1).unsqueeze(-1)
     tiny = np.finfo(y._array.dtype).eps * np.abs(A._array).max((-2, -1), initial=0)
     if (np.abs(y._array) <= tiny ** A._array.shape[-1]).any():

@@ -9,6 +9,8 @@ import math
 import warnings
 from typing import Any
 
+from ..compiler import numerics
+from ..core.beside import checked
 from ..core.teaching import TeachingWarning
 from ..core.tensor import Tensor
 from .activation import logsigmoid
@@ -456,6 +458,12 @@ def poisson_nll_loss(
     return reduced(loss, reduction)
 
 
+def _no_negative(xp: Any, v: Any) -> tuple:
+    if (v < 0).any():
+        raise ValueError("var has negative entry/entries")
+    return ()
+
+
 @composite(names="nn.functional.gaussian_nll_loss")
 def gaussian_nll_loss(
     input: Tensor,
@@ -467,8 +475,7 @@ def gaussian_nll_loss(
 ) -> Tensor:
     """½ (log v + (x - y)² / v)  for variances v, kept above ε; `full` adds ½ log 2π."""
     v: Tensor = input.new_full(input.shape, var) if isinstance(var, float) else var
-    if (v._array < 0).any():
-        raise ValueError("var has negative entry/entries")
+    checked(_no_negative, numerics, v)
     if v.size() != input.size():
         differing = [n for m, n in zip(input.shape, v.shape, strict=False) if m != n]
         if input.shape[:-1] == v.shape:

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
+from ..core.watch import refuse
 from .families import composite, op
 from .matmul import C_NAMES
 from .operands import check_broadcast
@@ -56,6 +57,7 @@ def masked_fill(input, mask, value):
             )
         if value.requires_grad:
             return where(mask, value.to(input.dtype), input)
+        refuse("a tensor's value becomes a Python number")
         value = value._array.item()
     if isinstance(value, float) and input._array.dtype.kind in "iub" and value != int(value):
         raise RuntimeError(

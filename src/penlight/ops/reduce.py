@@ -11,6 +11,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.memory import view_as_strided
 from ..core.tensor import Tensor, check_dim, wrap
+from ..core.watch import refuse
 from .elementwise import bar
 from .families import composite, op
 from .kinds import FLOATS
@@ -198,6 +199,7 @@ def nanmean(
 
 def _prod_slope(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """∂Π/∂xₖ = Π / xₖ; with a zero among the factors, the products before and after each one."""
+    refuse("the gradient of a product depends on whether a factor is zero")
     if x._array.all():
         return g * bar(y / x)
     after = product_before(x.flip(dim), dim).flip(dim)

@@ -9,6 +9,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.tape import modes
 from ..core.tensor import Tensor, check_dim
+from ..core.watch import refuse
 from .elementwise import bar
 from .families import composite, op
 from .join import cat
@@ -54,6 +55,7 @@ def _cumprod_rule(g: Tensor, x: Tensor, y: Tensor, dim: int) -> Tensor:
     """Σ over i ≥ k of gᵢ yᵢ / xₖ; at the first zero the products without it; after it nothing."""
     if x._array.ndim == 0:
         return g
+    refuse("the gradient of a product depends on whether a factor is zero")
     if x._array.all():
         return _backwards_sum(g * bar(y), dim) / bar(x)
     if modes.grad:

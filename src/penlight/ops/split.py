@@ -8,6 +8,7 @@ from typing import Any
 
 from ..core import dtype as dtypes
 from ..core.tensor import Tensor, check_dim
+from ..core.watch import refuse
 from .arguments import ints
 from .exposure import expose
 from .families import composite
@@ -165,6 +166,7 @@ def _plain(places: Tensor) -> Any:
             "tensor_split expected tensor_indices_or_sections to be a zero-dimensional or "
             f"one-dimensional tensor, but got a tensor with {places._array.ndim} dims"
         )
+    refuse("where a tensor is split depends on another's values")
     return places._array.tolist()
 
 

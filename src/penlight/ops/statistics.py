@@ -10,6 +10,7 @@ import numpy as np
 from ..core import dtype as dtypes
 from ..core.beside import fixed
 from ..core.tensor import Tensor, check_dim, wrap
+from ..core.watch import refuse
 from .elementwise import bar, complex
 from .families import composite, op
 from .kinds import COMPLEX, FLOATS, name_of
@@ -182,6 +183,7 @@ def _weights(x: Tensor, fweights: Tensor | None, aweights: Tensor | None) -> tup
                 f"cov(): expected {name} to have the same numel as there are observations in the "
                 f"input but got {w._array.size} != {x._array.shape[1]}"
             )
+        refuse("weights are checked")
         if (w._array < 0).any():
             raise RuntimeError(f"cov(): {name} cannot be negative")
     if fweights is None and aweights is None:
@@ -298,6 +300,7 @@ def _quantile(
 
 def _positions(skip_nan: bool, ordered: Any, q: Tensor) -> Tensor:
     """Fractional positions (*rows, q); in a row with a NaN that of the last element, a NaN."""
+    refuse("a quantile's position depends on the values")
     last = ordered.shape[-1] - 1
     numbers = last - np.isnan(ordered).sum(-1, keepdims=True)
     if skip_nan:
