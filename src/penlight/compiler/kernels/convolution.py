@@ -9,6 +9,7 @@ from typing import Any
 
 from ..host import host
 from ..types import size_of
+from .layout import WeightOrder
 from .sweep import Sizes
 
 Ints = tuple[int, ...]
@@ -81,49 +82,34 @@ def forward_sizes(conv: Convolution) -> Sizes:
             images=conv.images, groups=conv.groups, rows=rows, depth=depth, taps=taps,
             size=conv.size, places=conv.places, step=conv.stride,
             base=tuple(-p for p in conv.padding), tap_step=conv.dilation,
-            w_base=0, w_group=rows * depth * prod(taps), w_row=depth * prod(taps),
-            w_depth=prod(taps), w_taps=(taps[1] * taps[2], taps[2], 1),
             out_size=conv.places, out_step=(1, 1, 1), out_base=(0, 0, 0),
         ),
     )  # fmt: skip
 
 
-def input_sizes(conv: Convolution) -> list[Sizes]:
-    """The sweeps of the input gradient: one per residue of the position modulo the stride."""
-    rows, depth = conv.channels // conv.groups, conv.outputs // conv.groups
-    taps = conv.kernel
-    strides = (taps[1] * taps[2], taps[2], 1)
-    found = []
+def input_sizes(conv: Convolution) -> list[tuple[WeightOrder, Sizes]]:
+    """The sweeps of the input gradient: one per residue of the position modulo the stride.
+
+    Each with the order in which it wants the weights.
+    """
+    rows, depth, taps = conv.channels // conv.groups, conv.outputs // conv.groups, conv.kernel
+    strides, found = (taps[1] * taps[2], taps[2], 1), []
     for phase in cartesian(*map(range, conv.stride)):
         axes = [_residue(conv, axis, f) for axis, f in enumerate(phase)]
         places, counts, firsts, steps, bases, moves = zip(*axes)
         if 0 in places:
             continue
-        found.append(
-            _blocked(
-                conv.kind,
-                dict(
-                    images=conv.images,
-                    groups=conv.groups,
-                    rows=rows,
-                    depth=depth,
-                    taps=counts,
-                    size=conv.places,
-                    places=places,
-                    step=(1, 1, 1),
-                    base=bases,
-                    tap_step=moves,
-                    w_base=sum(f * s for f, s in zip(firsts, strides)),
-                    w_group=rows * depth * prod(taps),
-                    w_row=prod(taps),
-                    w_depth=rows * prod(taps),
-                    w_taps=tuple(n * s for n, s in zip(steps, strides)),
-                    out_size=conv.size,
-                    out_step=conv.stride,
-                    out_base=phase,
-                ),
-            )  # fmt: skip
-        )
+        order = WeightOrder(
+            conv.groups, rows, depth, counts, sum(f * s for f, s in zip(firsts, strides)),
+            rows * depth * prod(taps), prod(taps), rows * prod(taps),
+            tuple(n * s for n, s in zip(steps, strides)),
+        )  # fmt: skip
+        numbers = dict(
+            images=conv.images, groups=conv.groups, rows=rows, depth=depth, taps=counts,
+            size=conv.places, places=places, step=(1, 1, 1), base=bases, tap_step=moves,
+            out_size=conv.size, out_step=conv.stride, out_base=phase,
+        )  # fmt: skip
+        found.append((order, _blocked(conv.kind, numbers)))
     return found
 
 
@@ -167,6 +153,8 @@ def _blocked(kind: str, numbers: dict[str, Any]) -> Sizes:
     slot = _round(rows * cols, lanes)
     pitch = _round(images * slot, lanes) + 4 * lanes
     panels = max(1, -(-depth * taps // _PANEL_ROWS))
+    if numbers["out_step"] != (1, 1, 1):  # results lie apart: sums should not go there and back
+        panels = -(-panels // 4)
     block_depth = -(-depth // panels)
     panel = _round(block_depth * max(taps, 1) * pitch + 4 * lanes, 64)
     return Sizes(

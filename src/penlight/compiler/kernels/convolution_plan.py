@@ -10,7 +10,7 @@ from ..host import host
 from ..spec import Operand, Step
 from ..types import size_of
 from .convolution import Convolution, forward_sizes, input_sizes
-from .layout import Pad, PadSizes, Transpose, TransposeSizes
+from .layout import Pad, PadSizes, Reorder, Transpose, TransposeSizes
 from .sweep import Sizes, Sweep
 from .weight_gradient import WeightGradient, WeightSizes
 
@@ -49,7 +49,8 @@ def forward_plan(
     extras: tuple[Operand, ...] = (),
 ) -> Plan:
     """y from a = x and b = w. `epilogue` and `extras` as in `Sweep`; extras follow as "extra0"."""
-    return _sweeps(conv, [forward_sizes(conv)], generic, epilogue, extras)
+    launch, panels = _sweep(conv.kind, forward_sizes(conv), "b", generic, epilogue, extras)
+    return Plan((launch,), (("panels", panels),))
 
 
 def input_plan(
@@ -59,34 +60,39 @@ def input_plan(
     extras: tuple[Operand, ...] = (),
 ) -> Plan:
     """The gradient in x from a = the gradient in y, b = w: the transposed convolution of a."""
-    return _sweeps(conv, input_sizes(conv), generic, epilogue, extras)
+    launches, panels, weights = [], 1, 0
+    for order, sizes in input_sizes(conv):
+        name = "b"
+        if conv.channels > conv.groups or order.taps != conv.kernel:
+            name, weights = "weights", conv.outputs * conv.channels // conv.groups
+            threads = _threads(weights * prod(order.taps))
+            copy = Launch(Reorder(conv.kind, threads, order), ("b", name), threads)
+            launches.append(_generic(copy) if generic else copy)
+        launch, need = _sweep(conv.kind, sizes, name, generic, epilogue, extras)
+        launches.append(launch)
+        panels = max(panels, need)
+    workspaces = [("panels", panels)]
+    if weights:
+        workspaces.append(("weights", weights * prod(conv.kernel)))
+    return Plan(tuple(launches), tuple(workspaces))
 
 
-def _sweeps(
-    conv: Convolution, all_sizes: list[Sizes], generic: bool, epilogue: tuple, extras: tuple
-) -> Plan:
-    launches, panels = [], 1
-    names = ("a", "b", "out", "panels", *(f"extra{i}" for i in range(len(extras))))
-    for sizes in all_sizes:
-        threads = _threads(_work(sizes))
-        if generic:
-            tile = (8, 2) if host().registers == 32 else (4, 2)
-            spec = Sweep(conv.kind, *_form(sizes), tile, _MOST_THREADS)
-            launches.append(Launch(spec, names, threads, (threads, *sizes.flat())))
-        else:
-            tile = _sweep_tile(sizes, conv.kind)
-            spec = Sweep(conv.kind, *_form(sizes), tile, threads, sizes, epilogue, extras)
-            launches.append(Launch(spec, names, threads))
-        panels = max(panels, threads * sizes.panel)
-    return Plan(tuple(launches), (("panels", panels),))
-
-
-def _form(sizes: Sizes) -> tuple[bool, bool, bool]:
-    """`unit`, `dense` and `linear` of a sweep."""
-    taps = sizes.taps
+def _sweep(
+    kind: str, sizes: Sizes, weights: str, generic: bool, epilogue: tuple, extras: tuple
+) -> tuple[Launch, int]:
+    """A sweep with its weights in that buffer, and the elements of panels that it needs."""
+    threads = _threads(_work(sizes))
     dense = sizes.out_step == (1, 1, 1) and sizes.places == sizes.out_size
-    in_order = sizes.w_taps == (taps[1] * taps[2], taps[2], 1)
-    return sizes.step[2] == 1, dense, in_order and sizes.w_depth == prod(taps)
+    unit = sizes.step[2] == 1
+    names = ("a", weights, "out", "panels", *(f"extra{i}" for i in range(len(extras))))
+    if generic:
+        tile = (8, 2) if host().registers == 32 else (4, 2)
+        spec = Sweep(kind, unit, dense, tile, _MOST_THREADS)
+        launch = Launch(spec, names, threads, (threads, *sizes.flat()))
+    else:
+        spec = Sweep(kind, unit, dense, _sweep_tile(sizes, kind), threads, sizes, epilogue, extras)
+        launch = Launch(spec, names, threads)
+    return launch, threads * sizes.panel
 
 
 def _work(sizes: Sizes) -> int:

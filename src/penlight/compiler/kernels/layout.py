@@ -8,7 +8,7 @@ from typing import Any
 from ..emit import Emitter, Index
 from ..spec import Operand
 from ..types import size_of
-from .pack import transposed
+from .memory import shuffled
 from .sizes import NUMBERS_OPERAND, Numbers, Triple, read_numbers, steps_from
 
 
@@ -100,13 +100,13 @@ class Transpose:
         s = _sizes(e, self, TransposeSizes)
         lanes = e.host.lanes(size_of(self.kind))
         grid = [e.div(e.add(n, lanes - 1), lanes) for n in (s.rows, s.cols)]
-        extents = (s.outer, s.inner, *grid)
+        extents = (s.outer, s.inner, grid[1], grid[0])
         total: Index = 1
         for n in extents:
             total = e.mul(total, n)
         start, stop = e.share(total)
         with e.loop(start, stop, name="square") as number:
-            outer, inner, row, col = e.unravel(number, extents)
+            outer, inner, col, row = e.unravel(number, extents)
             self.square(e, s, outer, inner, e.mul(row, lanes), e.mul(col, lanes), lanes)
 
     def square(
@@ -138,6 +138,80 @@ class Transpose:
             there = e.builder.icmp_signed("<", e.value(c), e.value(across))
             count = e.builder.select(there, e.value(e.sub(s.rows, row)), e.value(0))
             e.store(value, target, e.mul(c, s.target_col), kind, e.first_lanes(count, lanes))
+
+
+def transposed(e: Emitter, lines: list[Any]) -> list[Any]:
+    """The columns of a square of vectors: blocks off the diagonal change places, at every scale."""
+    found, n, half = list(lines), len(lines), 1
+    while half < n:
+        low = [i if not i & half else n + i - half for i in range(n)]
+        high = [i + half if not i & half else n + i for i in range(n)]
+        for i in (i for i in range(n) if not i & half):
+            a, b = found[i], found[i + half]
+            found[i], found[i + half] = shuffled(e, a, b, low), shuffled(e, a, b, high)
+        half *= 2
+    return found
+
+
+@dataclass(frozen=True)
+class WeightOrder(Numbers):
+    """(groups, rows, depth, *taps) elements, of which (g, m, c, t) lies at
+    base + g group + m row + c channel + t tap.
+    """
+
+    groups: Index
+    rows: Index
+    depth: Index
+    taps: Triple
+    base: Index
+    group: Index
+    row: Index
+    channel: Index
+    tap: Triple
+
+
+@dataclass(frozen=True)
+class Reorder:
+    """The kernel that copies weights into row-major order. Operands: source, target, numbers."""
+
+    kind: str
+    threads: int
+    sizes: WeightOrder | None = None
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """Source, target, numbers."""
+        return _operands(self)
+
+    def emit(self, e: Emitter) -> None:
+        """Some rows at a time: in the source, neighbours are likely to be rows."""
+        s, some = _sizes(e, self, WeightOrder), 16
+        tiles = e.div(e.add(s.rows, some - 1), some)
+        start, stop = e.share(e.mul(s.groups, tiles))
+        count = e.mul(e.mul(s.taps[0], s.taps[1]), s.taps[2])
+        with e.loop(start, stop, name="rows") as number, e.loop(0, s.depth, name="channel") as c:
+            group, tile = e.unravel(number, (s.groups, tiles))
+            last = e.least(s.rows, e.mul(e.add(tile, 1), some))
+            with e.loop(e.mul(tile, some), last, name="row") as m:
+                at = e.dot((group, m, c), (s.group, s.row, s.channel), s.base)
+                to = e.add(e.mul(e.add(e.mul(group, s.rows), m), s.depth), c)
+                self.copy(e, s, at, e.mul(to, count), count)
+
+    def copy(self, e: Emitter, s: WeightOrder, at: Index, to: Index, count: Index) -> None:
+        """The taps of one pair of channels."""
+        kind, source, target = self.kind, e.pointer(0), e.pointer(1)
+        if isinstance(count, int) and s.tap == (s.taps[1] * s.taps[2], s.taps[2], 1):
+            lanes = e.host.lanes(size_of(kind))
+            with e.loop(0, count, lanes, "piece") as t:
+                mask = e.first_lanes(e.sub(count, t), lanes)
+                value = e.load(source, e.add(at, t), kind, lanes, mask)
+                e.store(value, target, e.add(to, t), kind, mask)
+            return
+        taps = s.taps
+        with e.loop(0, taps[0]) as d, e.loop(0, taps[1]) as h, e.loop(0, taps[2]) as w:
+            t = e.dot((d, h, w), (e.mul(taps[1], taps[2]), taps[2], 1))
+            value = e.load(source, e.dot((d, h, w), s.tap, at), kind)
+            e.store(value, target, e.add(to, t), kind)
 
 
 def _operands(spec: Any) -> tuple[Operand, ...]:

@@ -12,12 +12,9 @@ registers. Sizes are numbers, or read when the kernel runs: the same pages write
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from math import prod
 from typing import Any
-
-from llvmlite import ir
 
 from ..emit import I64, Emitter, Index
 from ..spec import Operand, Step
@@ -27,7 +24,6 @@ from .sizes import NUMBERS_OPERAND, Numbers, Triple, read_numbers, same, steps_f
 from .sweep_tiles import Block, Tiles
 
 X, W, Y, PANELS, NUMBERS = range(5)  # the operands' positions
-_UNROLLED_TAPS = 27
 
 
 @dataclass(frozen=True)
@@ -35,11 +31,10 @@ class Sizes(Numbers):
     """Numbers of a sweep; of tuples an entry per axis: depth, height, width.
 
     `images` pictures in `groups` groups of `depth` channels, which become `rows` channels each;
-    `size`, `out_size` of a plane of x and of y; w's element (g, m, c, t) lies at
-    w_base + g w_group + m w_row + c w_depth + t w_taps. A block is `block_images` whole planes of
-    places, or `block_rows` by `block_cols` places of one plane; in a row of the panel it takes
-    `slot` elements a plane, and the next row begins `pitch` further. `block_depth` channels are
-    copied at a time; the panel of a thread has `panel` elements.
+    `size`, `out_size` of a plane of x and of y. w is (groups, rows, depth, *taps). A block is
+    `block_images` whole planes of places, or `block_rows` by `block_cols` places of one plane; in a
+    row of the panel it takes `slot` elements a plane, and the next row begins `pitch` further.
+    `block_depth` channels are copied at a time; the panel of a thread has `panel` elements.
     """
 
     images: Index
@@ -52,11 +47,6 @@ class Sizes(Numbers):
     step: Triple
     base: Triple
     tap_step: Triple
-    w_base: Index
-    w_group: Index
-    w_row: Index
-    w_depth: Index
-    w_taps: Triple
     out_size: Triple
     out_step: Triple
     out_base: Triple
@@ -75,7 +65,6 @@ class Sweep:
 
     `unit`      places that are neighbours along the width are neighbours in x
     `dense`     places are all of y's plane, in order
-    `linear`    the weights of a result lie one behind the other, channel by channel
     `tile`      channels by vectors that are summed at a time
     `threads`   at most so many work, and have panels
     `sizes`     None: the last operand holds the number of threads, then the sizes
@@ -87,7 +76,6 @@ class Sweep:
     kind: str
     unit: bool
     dense: bool
-    linear: bool
     tile: tuple[int, int]
     threads: int
     sizes: Sizes | None = None
@@ -121,7 +109,7 @@ class _Writer:
         self.taps = e.mul(e.mul(s.taps[0], s.taps[1]), s.taps[2])
         self.lines = e.mul(s.places[0], s.places[1])  # rows of places in a plane
         self.x_plane = e.mul(e.mul(s.size[0], s.size[1]), s.size[2])
-        self.tiles = Tiles(spec, s, e, self.panel, self.each_tap)
+        self.tiles = Tiles(spec, s, e, self.panel)
 
     def blocks(self) -> None:
         """This thread's share of (block, tile of channels)."""
@@ -182,36 +170,38 @@ class _Writer:
             image = e.mul(e.add(block.image, i), s.groups)
             channel = e.add(e.mul(e.add(image, block.group), s.depth), first)
             start = e.mul(channel, self.x_plane)
-            with e.loop(0, depth, name="channel") as c:
-                plane = e.add(start, e.mul(c, self.x_plane))
-                to = e.add(at, e.mul(e.mul(c, self.taps), s.pitch))
-                for t, tap in self.each_tap():
-                    lead = [
-                        e.dot((p, k), (s.step[axis], s.tap_step[axis]), s.base[axis])
-                        for axis, p, k in ((0, deep, tap[0]), (1, high, tap[1]))
-                    ]
-                    self.pack_line(block, plane, lead, tap[2], e.add(to, e.mul(t, s.pitch)))
+            taps = s.taps
+            with e.loop(0, taps[0]) as d, e.loop(0, taps[1]) as h, e.loop(0, taps[2]) as w:
+                lead = [
+                    e.dot((p, k), (s.step[axis], s.tap_step[axis]), s.base[axis])
+                    for axis, p, k in ((0, deep, d), (1, high, h))
+                ]
+                tap = e.dot((d, h, w), (e.mul(taps[1], taps[2]), taps[2], 1))
+                to = e.add(at, e.mul(tap, s.pitch))
+                self.pack_line(block, start, depth, lead, w, to)
 
-    def each_tap(self) -> Iterator[tuple[Index, tuple[Index, ...]]]:
-        """(number, position) of every tap, ascending; in a loop where they are many or unknown."""
-        e, taps = self.e, self.s.taps
-        if all(isinstance(n, int) for n in taps) and prod(taps) <= _UNROLLED_TAPS:
-            for t in range(prod(taps)):
-                yield t, tuple(e.unravel(t, taps))
-            return
-        with e.loop(0, taps[0]) as d, e.loop(0, taps[1]) as h, e.loop(0, taps[2]) as w:
-            yield e.dot((d, h, w), (e.mul(taps[1], taps[2]), taps[2], 1)), (d, h, w)
-
-    def pack_line(self, block: Block, plane: Index, lead: list, tap: Index, to: Index) -> None:
-        """One row of places under one tap: `block_cols` elements from panel[to] on."""
+    def pack_line(
+        self, block: Block, plane: Index, depth: Index, lead: list, tap: Index, to: Index
+    ) -> None:
+        """One row of places under one tap, of every channel: `block_cols` elements each."""
         e, s = self.e, self.s
         line = e.add(plane, e.mul(e.add(e.mul(lead[0], s.size[1]), lead[1]), s.size[2]))
         limit = self.readable(lead)
         first = e.dot((block.col, tap), (s.step[2], s.tap_step[2]), s.base[2])
         for start, lanes in self.pieces():
             at = e.add(first, e.mul(start, s.step[2]))
-            value = self.columns(e.add(line, at), at, limit, lanes)
-            e.store(value, self.panel, e.add(to, start), self.spec.kind)
+            read = self.reader(at, limit, lanes, self.all_inside(start, lanes))
+            with e.loop(0, depth, name="channel") as c:
+                value = read(e.add(e.add(line, at), e.mul(c, self.x_plane)))
+                next_ = e.add(to, e.add(start, e.mul(e.mul(c, self.taps), s.pitch)))
+                e.store(value, self.panel, next_, self.spec.kind)
+
+    def all_inside(self, start: Index, lanes: int) -> bool:
+        """Whether no lane of a piece of a row can meet padding or the row's end."""
+        wide, cols = self.s.places[2], self.s.block_cols
+        if not isinstance(start, int) or not isinstance(wide, int) or wide % cols:
+            return False
+        return start + lanes <= cols and all(map(self.always_inside, range(3)))
 
     def pieces(self) -> Iterator[tuple[Index, int]]:
         """(start, lanes) of the vectors that cover a row; the last may reach behind it."""
@@ -248,27 +238,28 @@ class _Writer:
         reach = tap_step * (taps - 1)
         return base + min(reach, 0) >= 0 and step * (places - 1) + base + max(reach, 0) < size
 
-    def columns(self, index: Index, at: Index, limit: Index, lanes: int) -> Any:
-        """The elements of `lanes` places of a line; those not within [0, limit) are 0."""
+    def reader(self, at: Index, limit: Index, lanes: int, safe: bool) -> Callable[[Index], Any]:
+        """A function of a position in x: the elements of `lanes` places from there on.
+
+        They are at, at + step, ... of their line; those not within [0, limit) are 0.
+        """
         e, kind, step = self.e, self.spec.kind, self.s.step[2]
         if self.spec.unit:
-            return e.load(self.x, index, kind, lanes, self.within(at, 1, limit, lanes))
+            mask = None if safe else self.within(at, 1, limit, lanes)
+            return lambda index: e.load(self.x, index, kind, lanes, mask)
         if not same(step, 2):
             mask = self.within(at, step, limit, lanes)
-            return gather(e, self.x, steps_from(e, index, step, lanes), kind, mask)
-        halves = [
-            e.load(self.x, e.add(index, h), kind, lanes, self.within(e.add(at, h), 1, limit, lanes))
-            for h in (0, lanes)
-        ]
-        return shuffled(e, *halves, range(0, 2 * lanes, 2))
+            return lambda index: gather(e, self.x, steps_from(e, index, step, lanes), kind, mask)
+        halves = [(h, self.within(e.add(at, h), 1, limit, lanes)) for h in (0, lanes)]
+
+        def even(index: Index) -> Any:
+            both = [e.load(self.x, e.add(index, h), kind, lanes, mask) for h, mask in halves]
+            return shuffled(e, *both, range(0, 2 * lanes, 2))
+
+        return even
 
     def within(self, at: Index, step: Index, limit: Index, lanes: int) -> Any:
-        """Which of at, at + step, ... are in [0, limit); None: all."""
+        """Which of at, at + step, ... are in [0, limit)."""
         e = self.e
-        if isinstance(at, int) and isinstance(step, int) and isinstance(limit, int):
-            inside = [0 <= at + i * step < limit for i in range(lanes)]
-            if all(inside):
-                return None
-            return ir.Constant(ir.VectorType(ir.IntType(1), lanes), inside)
         numbers = steps_from(e, at, step, lanes)
         return e.builder.icmp_unsigned("<", numbers, e.splat(e.value(limit), lanes))

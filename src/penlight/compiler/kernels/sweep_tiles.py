@@ -43,10 +43,10 @@ class Place:
 
 
 class Tiles:
-    """Writes the tiles of a sweep. `taps` walks over the taps, ascending."""
+    """Writes the tiles of a sweep."""
 
-    def __init__(self, spec: Any, sizes: Any, e: Emitter, panel: ir.Value, taps: Callable):
-        self.spec, self.s, self.e, self.panel, self.each_tap = spec, sizes, e, panel, taps
+    def __init__(self, spec: Any, sizes: Any, e: Emitter, panel: ir.Value):
+        self.spec, self.s, self.e, self.panel = spec, sizes, e, panel
         self.kind = spec.kind
         self.lanes = e.host.lanes(size_of(spec.kind))
         self.w, self.y = e.pointer(W), e.pointer(Y)
@@ -90,68 +90,75 @@ class Tiles:
     ) -> None:
         """Sums so far, plus the panel's channels; kept for the next panel or finished."""
         e, s, b = self.e, self.s, self.e.builder
-        channels = [e.add(row, r) for r in range(rows)]
-        if not isinstance(s.rows, int):  # behind the last channel: the last one again
-            channels = [e.least(c, e.sub(s.rows, 1)) for c in channels]
         zero = e.constant(0.0, self.kind, self.lanes)
-        sums = [[e.variable(zero) for _ in range(wide)] for _ in channels]
-
-        def each(act: Callable) -> None:
-            spots = [self.spot(block, e.add(v, i)) for i in range(wide)]
-            for channel, totals in zip(channels, sums):
-                for spot, total in zip(spots, totals):
-                    act(total, self.place(block, channel, *spot))
-
-        if same(s.depth, s.block_depth if isinstance(s.block_depth, int) else -1):
-            self.accumulate(block, first, depth, channels, v, sums)
-            each(lambda total, place: self.finish(total.get(), place))
+        sums = [[e.variable(zero) for _ in range(wide)] for _ in range(rows)]
+        if isinstance(s.depth, int) and same(s.block_depth, s.depth):
+            self.accumulate(block, first, depth, row, v, sums)
+            self.visit(block, row, v, sums, self.finish)
             return
         with e.guard(b.icmp_signed(">", e.value(first), I64(0)), "more"):
-            each(lambda total, place: total.set(self.read(place)))
-        self.accumulate(block, first, depth, channels, v, sums)
+            self.visit(block, row, v, sums, lambda _, place: self.read(place))
+        self.accumulate(block, first, depth, row, v, sums)
         partial = b.icmp_signed("<", e.value(e.add(first, depth)), e.value(s.depth))
         with e.guard(partial, "partial"):
-            each(lambda total, place: self.store(total.get(), place))
+            self.visit(block, row, v, sums, self.store)
         with e.guard(b.not_(partial), "finished"):
-            each(lambda total, place: self.finish(total.get(), place))
+            self.visit(block, row, v, sums, self.finish)
+
+    def visit(self, block: Block, row: Index, v: Index, sums: list, act: Callable) -> None:
+        """act(sum, place) of every vector; what it gives back, if anything, is the new sum."""
+        e, kind, lanes = self.e, self.kind, self.lanes
+        if self.spec.dense:
+            spots = [self.spot(block, e.add(v, i)) for i in range(len(sums[0]))]
+            for r, totals in enumerate(sums):
+                for spot, total in zip(spots, totals):
+                    found = act(total.get(), self.place(block, self.channel(e.add(row, r)), *spot))
+                    if found is not None:
+                        total.set(found)
+            return
+        # scattered results are much code: once for all vectors, which wait in memory
+        flat = [total for totals in sums for total in totals]
+        memory = e.scratch(kind, len(flat) * lanes)
+        for i, total in enumerate(flat):
+            e.store(total.get(), memory, i * lanes, kind)
+        with e.loop(0, len(sums), name="row") as r, e.loop(0, len(sums[0]), name="vector") as i:
+            at = e.mul(e.add(e.mul(r, len(sums[0])), i), lanes)
+            place = self.place(block, self.channel(e.add(row, r)), *self.spot(block, e.add(v, i)))
+            found = act(e.load(memory, at, kind, lanes), place)
+            if found is not None:
+                e.store(found, memory, at, kind)
+        for i, total in enumerate(flat):
+            total.set(e.load(memory, i * lanes, kind, lanes))
+
+    def channel(self, row: Index) -> Index:
+        """The row; behind the last one the last one again."""
+        return (
+            row if isinstance(self.s.rows, int) else self.e.least(row, self.e.sub(self.s.rows, 1))
+        )
 
     def accumulate(
-        self, block: Block, first: Index, depth: Index, channels: list, v: Index, sums: list
+        self, block: Block, first: Index, depth: Index, row: Index, v: Index, sums: list
     ) -> None:
         """sums += w * panel, over the panel's channels and taps."""
         e, s, kind = self.e, self.s, self.kind
-        strides = (s.w_group, s.w_row, s.w_depth)
+        channels = [self.channel(e.add(row, r)) for r in range(len(sums))]
+        length = e.mul(s.depth, self.taps)  # of a result's weights
+        head = e.mul(block.group, s.rows)
         weights = [
-            e.address(self.w, e.dot((block.group, c, first), strides, s.w_base), kind)
+            e.address(self.w, e.add(e.mul(e.add(head, c), length), e.mul(first, self.taps)), kind)
             for c in channels
         ]
         panel = e.address(self.panel, e.mul(v, self.lanes), kind)
-        for line, column in self.terms(depth):
-            at = e.mul(line, s.pitch)
+        with e.loop(0, e.mul(depth, self.taps), name="term") as k:
+            at = e.mul(k, s.pitch)
             vectors = [
                 e.load(panel, e.add(at, i * self.lanes), kind, self.lanes)
                 for i in range(len(sums[0]))
             ]
             for weight, totals in zip(weights, sums):
-                repeated = e.splat(e.load(weight, column, kind), self.lanes)
+                repeated = e.splat(e.load(weight, k, kind), self.lanes)
                 for vector, total in zip(vectors, totals):
                     total.set(e.fma(repeated, vector, total.get()))
-
-    def terms(self, depth: Index) -> Iterator[tuple[Index, Index]]:
-        """(row of the panel, position in w) of every (channel, tap), ascending."""
-        e, s = self.e, self.s
-        if self.spec.linear:
-            with e.loop(0, e.mul(depth, self.taps), name="term") as k:
-                yield k, k
-            return
-        with e.loop(0, depth, name="channel") as c:
-            line, column = e.mul(c, self.taps), e.mul(c, s.w_depth)
-            if s.w_taps == (e.mul(s.taps[1], s.taps[2]), s.taps[2], 1):
-                with e.loop(0, self.taps, name="tap") as t:
-                    yield e.add(line, t), e.add(column, t)
-                return
-            for t, tap in self.each_tap():
-                yield e.add(line, t), e.dot(tap, s.w_taps, column)
 
     # ------------------------------------------------------------ results
 
