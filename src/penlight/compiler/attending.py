@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
@@ -28,8 +27,6 @@ def attention_backward(*arrays: np.ndarray, causal: bool, scale: float) -> tuple
 
 def _run(backward: bool, arrays: Arrays, causal: bool, scale: float) -> tuple[np.ndarray, ...]:
     arrays = [a if _in_lines(a) else np.ascontiguousarray(a) for a in arrays]
-    if backward:
-        arrays[-3] = np.ascontiguousarray(arrays[-3])
     key = tuple([(a.dtype.char, a.shape, a.strides) for a in arrays])
     forms, run, work = _form(backward, key, causal, scale)
     results = tuple([np.empty(shape, dtype) for dtype, shape in forms])

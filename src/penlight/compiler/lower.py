@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from .ir import Shape, Value
-from .kernels import convolution_structure  # noqa: F401  stands among the structures
+from .kernels import attention_structure, convolution_structure  # noqa: F401  are structures
 from .kernels.loops import Loops
 from .kernels.product import Product
 from .passes.fuse import Fusion, Group, waits
 from .spec import At, Operand, Spec, Step
 from .structures import STRUCTURES
+from .types import size_of
 from .views import Access, access, reshaped_strides, row_major
 
 Memory = Hashable  # ("input", position), ("value", number), ("error",) or
@@ -292,10 +294,14 @@ def structure(fusion: Fusion, group: Group) -> list[Launch]:
         operands.append(operand)
         memory.append(where)
     forms = [(v.kind, v.shape) for v in head.inputs]
-    plan = STRUCTURES[head.op].plan(forms, operands, head.attr)
-    results = [v for v in group.members]
-    homes = {"in": memory, "out": [memory_of(v) for v in results]}
-    homes["work"] = [("work", head.number, n, size) for n, size in enumerate(plan.work)]
+    of = STRUCTURES[head.op]
+    plan = of.plan(forms, operands, head.attr)
+    work = [("work", head.number, n, size) for n, size in enumerate(plan.work)]
+    results = {0 if v is head else v.attr[0]: memory_of(v) for v in group.members}
+    for n, (kind, shape) in enumerate(of.rule(forms, head.attr)):  # some may be of no use
+        nobody = ("work", head.number, len(work) + n, prod(shape) * size_of(kind))
+        results.setdefault(n, nobody)
+    homes = {"in": memory, "out": results, "work": work, "error": [("error",)]}
     return [
         Launch(stage.spec, [homes[where][n] for where, n in stage.places], group.number)
         for stage in plan.stages

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .attending import attention, attention_backward  # noqa: F401
 from .convolving import convolve, convolve_input, convolve_weight  # noqa: F401
 from .pooling import (  # noqa: F401
     avg_pool,

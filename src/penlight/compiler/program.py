@@ -20,6 +20,7 @@ from .passes.layout import layout
 from .passes.schedule import ALIGN, plan, schedule
 from .passes.simplify import simplify
 from .passes.sink import sink
+from .structures import STRUCTURES
 from .trace import Trace, filled
 from .translate import translate
 from .types import size_of
@@ -93,7 +94,9 @@ class Program:
                     for m, o in launch.writes()
                 ):
                     return False
-                elif group.head is not None and launch.memory.index(memory) < 2:
+                elif group.head is not None and (
+                    group.head.op in STRUCTURES or launch.memory.index(memory) < 2
+                ):
                     return False
         readers |= self.risky
         readers |= {n for n, g in self.hosts.items() if given in _roots(g)}

@@ -13,7 +13,8 @@ from typing import Any
 from .spec import Operand, Spec
 
 Form = tuple[str, tuple[int, ...]]  # kind, shape
-Place = tuple[str, int]  # ("in", i), ("out", j) or ("work", n): an input, a result, a workspace
+Place = tuple[str, int]  # ("in", i), ("out", j) or ("work", n): an input, a result, a workspace;
+# ("error", 0): the cell that a wrong index is reported in, see `spec.At`
 
 
 @dataclass(frozen=True)

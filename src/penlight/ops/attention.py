@@ -1,4 +1,4 @@
-"""Attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
+"""Multi-head attention (Vaswani et al. 2017, https://arxiv.org/abs/1706.03762).
 
 Letters: B batch, H heads, L queries, S keys, E embedding, e = E / H a head's part of it.
 """
@@ -7,121 +7,16 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import NamedTuple
 
-from ..compiler import numerics
 from ..core import dtype as dtypes
-from ..core.beside import computed
-from ..core.tape import modes
 from ..core.tensor import Tensor
-from .creation import ones, zeros
+from .creation import zeros
+from .dot_attention import attention, scaled_dot_product_attention
 from .dropout import dropout
-from .families import composite, op
+from .families import composite
 from .join import cat
 from .matmul import linear
 from .padding import pad
-from .quiet import quiet
-from .rectifier import wide
-
-
-class Attended(NamedTuple):
-    """What the queries gather, and by which weights."""
-
-    output: Tensor
-    weights: Tensor
-
-
-class Tensors:
-    """What `_slopes` needs of a namespace, over tensors."""
-
-    matmul, sum = staticmethod(Tensor.matmul), staticmethod(Tensor.sum)
-
-
-def _slopes(xp, g, gw, weights, query, key, value, scale):
-    """Gradients of query, key, value and bias, on arrays or tensors.
-
-    weights = softmax(scores), output = weights value: g and gw are the gradients of both.
-    """
-    gw = gw + xp.matmul(g, value.mT)
-    gs = weights * (gw - xp.sum(gw * weights, -1, keepdims=True))  # of the scores
-    to_query, to_key = xp.matmul(gs, key) * scale, xp.matmul(gs.mT, query) * scale
-    return to_query, to_key, xp.matmul(weights.mT, g), gs
-
-
-def _attention_gradient(g, query, key, value, scale, y):
-    if modes.grad:  # to be differentiated again
-        return _slopes(Tensors, *g, y[1], query, key, value, scale)
-    return computed(_slopes_of_arrays, numerics, *g, y[1], query, key, value, scale)
-
-
-@quiet
-def _slopes_of_arrays(xp, g, gw, weights, query, key, value, scale):
-    arrays = [wide(a, "attention") for a in (g, gw, weights, query, key, value)]
-    return _slopes(xp, *arrays, scale)
-
-
-@op(
-    grad=_attention_gradient,
-    inputs=("query", "key", "value", "bias"),
-    names="torch._attention",
-    node="ScaledDotProductFlashAttentionForCpuBackward0",
-    result=Attended,
-)
-def _attention(xp, query, key, value, bias, scale):
-    """softmax(q kᵀ · scale + bias) v; a query whose bias is -inf everywhere gathers zeros."""
-    q, k, v = (wide(t, "attention") for t in (query, key, value))
-    scores = xp.matmul(q * q.dtype.type(scale), k.mT)  # (*, L, S)
-    if bias is not None:
-        scores = scores + bias
-    top = xp.max(scores, -1, keepdims=True, initial=-math.inf)
-    weights = xp.exp(scores - xp.where(xp.isneginf(top), 0, top))
-    total = xp.sum(weights, -1, keepdims=True)
-    weights /= xp.where(total == 0, 1, total)
-    return xp.matmul(weights, v).astype(query.dtype), weights.astype(query.dtype)
-
-
-@composite(names="nn.functional.scaled_dot_product_attention")
-def scaled_dot_product_attention(
-    query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False
-):
-    """softmax(q kᵀ · scale + mask) v, where scale is 1/√e unless given.
-
-    query (*, H, L, e)    key (*, H, S, e)    value (*, H, S, v)    output (*, H, L, v)
-
-    A bool mask (*, L, S) is True where a key may be seen; a float mask is added. `is_causal` lets
-    query l see keys up to l. With `enable_gqa`, key and value may have fewer heads that divide H.
-    """
-    ranks = query.dim(), key.dim(), value.dim()
-    if min(ranks) < 2:
-        raise RuntimeError(
-            "Expected query, key, and value to all be  at least 2 dimensional, but got query.dim: "
-            "{} key.dim: {} and value.dim: {} instead.".format(*ranks)
-        )
-    if is_causal and attn_mask is not None and ranks[0] != 4:
-        raise RuntimeError(
-            "_scaled_dot_product_attention: Explicit attn_mask should not be set when "
-            "is_causal=True"
-        )
-    if enable_gqa:
-        key = key.repeat_interleave(query.size(-3) // key.size(-3), -3)
-        value = value.repeat_interleave(query.size(-3) // value.size(-3), -3)
-    scale = 1 / math.sqrt(query.size(-1)) if scale is None else scale
-    bias = _as_bias(attn_mask, query.dtype)
-    if is_causal:
-        future = ones(query.size(-2), key.size(-2), dtype=dtypes.bool_).triu(1)
-        unmasked = zeros(*future.shape, dtype=query.dtype) if bias is None else bias
-        bias = unmasked.masked_fill(future, -math.inf)
-    attended = _attention(query, key, value, bias, scale)
-    if dropout_p > 0.0:
-        return dropout(attended.weights, dropout_p) @ value
-    return attended.output
-
-
-def _as_bias(mask: Tensor | None, dtype: dtypes.dtype) -> Tensor | None:
-    """What a mask adds to the scores; a bool mask is True where a key may be seen."""
-    if mask is None or mask.dtype is not dtypes.bool_:
-        return mask
-    return zeros(*mask.shape, dtype=dtype).masked_fill(~mask, -math.inf)
 
 
 def canonical_mask(
@@ -240,7 +135,7 @@ def _attend(
     q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, p: float, batch: int
 ) -> tuple[Tensor, Tensor]:
     """What is gathered (B H, L, e), and the weights (B, H, L, S) for the caller to see."""
-    output, weights = _attention(q, k, v, mask, 1 / math.sqrt(q.size(-1)))
+    output, weights = attention(q, k, v, mask, 1 / math.sqrt(q.size(-1)))
     if p > 0.0:
         weights = dropout(weights, p)
         output = weights.bmm(v)

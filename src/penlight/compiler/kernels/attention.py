@@ -57,6 +57,7 @@ class Sizes(Numbers):
     k: Triple
     v: Triple
     mask: Triple = (0, 0, 0)
+    lse: Triple = (0, 0, 0)
     g: Triple = (0, 0, 0)
     out: Triple = (0, 0, 0)
 
@@ -151,8 +152,7 @@ class Heads:
         seen = self.seen(query)
         whole = e.mul(e.div(seen, UNIT), UNIT)
         if mask is not None:
-            mask = Panel(e.address(mask.pointer, e.mul(query, mask.rows), self.inputs[3].kind),
-                         mask.rows, mask.cols)  # fmt: skip
+            mask = mask.below(e, self.inputs[3].kind, query)
         with e.loop(0, whole, UNIT, name="j") as j:
             visit(j, self.score(line, j, mask, None))
         if not (isinstance(whole, int) and isinstance(last, int) and whole == last):
@@ -237,16 +237,14 @@ class Forward(Heads):
         lse = e.address(e.pointer(len(self.inputs) + 1), lse, kind)
         with e.loop(*run, name="block") as block:
             first, rows, keys = self.block(block)
-            lines = Panel(e.address(q.pointer, e.mul(first, q.rows), kind), q.rows, q.cols)
-            copy_rows(e, lines, kind, q.cols, queries, rows, s.depth, self.scale)
+            copy_rows(e, q.below(e, kind, first), kind, q.cols, queries, rows, s.depth, self.scale)
             scores = Panel(self.p, self.keys, UNIT)
             multiply(e, kind, queries, k, scores, rows, self.units(keys), s.depth)
             with e.loop(0, rows, name="row") as row:
                 self.softmax(row, e.add(first, row), e.mul(self.units(keys), UNIT), mask)
             self.store_lse(e.address(lse, first, kind), rows)
             multiply(e, kind, p, values, sums, rows, e.div(self.width, UNIT), keys)
-            lines = Panel(e.address(out.pointer, e.mul(first, out.rows), kind), out.rows, 1)
-            store_rows(e, sums, kind, lines, rows, s.width, self.divided)
+            store_rows(e, sums, kind, out.below(e, kind, first), rows, s.width, self.divided)
 
     def softmax(self, row: Index, query: Index, last: Index, mask: Panel | None) -> None:
         """Scores become p; notes m and the sum."""

@@ -1,7 +1,8 @@
 """The gradients of attention: weights are computed again, a block of queries at a time.
 
     p[i, j]  = exp(s[i, j] - lse[i])
-    ds[i, j] = p[i, j] (sum over c of g[i, c] v[j, c] - d[i]),   d[i] = sum over c of g[i, c] out[i, c]
+    d[i]     = sum over c of g[i, c] out[i, c]
+    ds[i, j] = p[i, j] (sum over c of g[i, c] v[j, c] - d[i])
     gq[i] = scale (sum over j of ds[i, j] k[j])
     gk[j] = sum over i of ds[i, j] (scale q[i]),   gv[j] = sum over i of p[i, j] g[i]
 
@@ -20,21 +21,13 @@ from ..spec import Operand
 from ..values import Num
 from .attention import BLOCK, Heads, Sizes, finite, halved
 from .memory import load_lanes
-from .panels import (
-    UNIT,
-    Panel,
-    cleared,
-    copy_rows,
-    multiply,
-    store_rows,
-    turn_rows,
-)
+from .panels import UNIT, Panel, cleared, copy_rows, multiply, store_rows, turn_rows
 from .sizes import NUMBERS_OPERAND, read_numbers
 
 
 @dataclass(frozen=True)
 class AttentionBackward:
-    """The kernel. Operands: q, k, v, the mask if there is one, lse (contiguous), g, out, then gq
+    """The kernel. Operands: q, k, v, the mask if there is one, lse, g, out, then gq
     (batch, queries, heads, depth), gk and gv (batch, keys, heads / group, ...), work, numbers where
     there are no `sizes`. `inputs` are those up to out.
     """
@@ -66,14 +59,12 @@ class Backward(Heads):
         """This thread's run of heads of keys."""
         e, s = self.e, self.s
         self.outputs = len(self.inputs)
-        turned = UNIT * UNIT
+        deep, wide = e.mul(self.keys, self.depth), e.mul(self.keys, self.width)
+        turned, scores = UNIT * UNIT, e.mul(self.keys, BLOCK)
         (self.k_turned, self.v_turned, self.k_rows, self.gk, self.gv, self.p, self.ds, self.q_rows,
          self.g_rows, self.gq) = self.rooms(
-            self.outputs + 3,
-            e.add(e.mul(self.keys, self.depth), turned), e.add(e.mul(self.keys, self.width), turned),
-            e.mul(self.keys, self.depth), e.mul(self.keys, self.depth),
-            e.mul(self.keys, self.width), e.mul(self.keys, BLOCK), e.mul(self.keys, BLOCK),
-            e.mul(self.depth, BLOCK), e.mul(self.width, BLOCK), e.mul(self.depth, BLOCK),
+            self.outputs + 3, e.add(deep, turned), e.add(wide, turned), deep, deep, wide, scores,
+            scores, e.mul(self.depth, BLOCK), e.mul(self.width, BLOCK), e.mul(self.depth, BLOCK),
         )  # fmt: skip
         shared = e.div(s.heads, s.group)
         with e.loop(*e.share(e.mul(s.batch, shared)), name="head") as n:
@@ -113,12 +104,9 @@ class Backward(Heads):
         first, rows, keys = self.block(block)
         units, last = self.units(keys), e.mul(self.units(keys), UNIT)
 
-        def lines(panel: Panel) -> Panel:
-            return Panel(e.address(panel.pointer, e.mul(first, panel.rows), kind), panel.rows, panel.cols)  # fmt: skip
-
-        q = lines(self.rows(0, s.q, batch, head))
-        g = lines(self.rows(self.outputs - 2, s.g, batch, head))
-        out = lines(self.rows(self.outputs - 1, s.out, batch, head))
+        q = self.rows(0, s.q, batch, head).below(e, kind, first)
+        g = self.rows(self.outputs - 2, s.g, batch, head).below(e, kind, first)
+        out = self.rows(self.outputs - 1, s.out, batch, head).below(e, kind, first)
         mask = self.rows(3, s.mask, batch, head) if self.outputs > 6 else None
         copy_rows(
             e, q, kind, q.cols, Panel(self.q_rows, self.depth, UNIT), rows, s.depth, self.scale
@@ -128,10 +116,11 @@ class Backward(Heads):
         p, ds = Panel(self.p, self.keys, UNIT), Panel(self.ds, self.keys, UNIT)
         multiply(e, kind, by_element[0], self.k_panel, p, rows, units, s.depth)
         multiply(e, kind, by_element[1], self.v_panel, ds, rows, units, s.width)
-        lse = e.add(e.mul(e.add(e.mul(batch, s.heads), head), s.queries), first)
-        lse = e.address(e.pointer(self.outputs - 3), e.add(lse, self.inputs[-3].offset), kind)
+        lse = e.dot((batch, head, first), s.lse, self.inputs[-3].offset)
+        lse = e.address(e.pointer(self.outputs - 3), lse, kind)
         with e.loop(0, rows, name="row") as row:
-            self.slopes(row, e.add(first, row), last, mask, e.load(lse, row, kind), out)
+            own = e.load(lse, e.mul(row, s.lse[2]), kind)
+            self.slopes(row, e.add(first, row), last, mask, own, out)
         self.add_up(batch, head, first, rows, keys)
 
     def slopes(
@@ -176,7 +165,7 @@ class Backward(Heads):
         k_rows = Panel(self.k_rows, self.depth, UNIT)
         multiply(e, kind, ds, k_rows, gq, rows, deep, keys)
         to = self.result(0, batch, head, s.heads, s.queries, s.depth)
-        to = Panel(e.address(to.pointer, e.mul(first, to.rows), kind), to.rows, 1)
+        to = to.below(e, kind, first)
         scale = e.splat(self.scale, UNIT)
         store_rows(e, gq, kind, to, rows, s.depth, lambda row, x: e.builder.fmul(x, scale))
 

@@ -31,7 +31,7 @@ def sizes_of(
     strides = [o.strides[:3] for o in operands]
     more: dict[str, Any] = {"mask": strides[3]} if len(forms) == (7 if backward else 4) else {}
     if backward:
-        more |= {"g": strides[-2], "out": strides[-1]}
+        more |= zip(("lse", "g", "out"), strides[-3:])
     numbers = dict(
         batch=q[0], heads=q[1], group=q[1] // k[1], queries=q[2], keys=k[2], depth=q[3], width=v[3],
         reach=0 if causal else k[2], scale=bits_of(scale), q=strides[0], k=strides[1], v=strides[2],
@@ -87,7 +87,7 @@ def forward_plan(forms: Sequence[Form], operands: Sequence[Operand], attr: Any) 
 
 
 def backward_plan(forms: Sequence[Form], operands: Sequence[Operand], attr: Any) -> Plan:
-    """One kernel, which reads lse in row-major order."""
+    """One kernel."""
     return _plan(forms, operands, attr, AttentionBackward, 3)
 
 

@@ -6,7 +6,7 @@ padding hold anything: nothing that is kept is computed from them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..emit import Emitter, Index
@@ -33,6 +33,10 @@ class Panel:
     def turned(self) -> Panel:
         """The transposed matrix."""
         return Panel(self.pointer, self.cols, self.rows)
+
+    def below(self, e: Emitter, kind: str, row: Index) -> Panel:
+        """The matrix from a row on."""
+        return replace(self, pointer=e.address(self.pointer, e.mul(row, self.rows), kind))
 
 
 def rounded(e: Emitter, n: Index, to: int = UNIT) -> Index:
