@@ -35,14 +35,14 @@ class Schedule:
     turned: bool = False
 
 
-PANEL = 96 * 1024  # bytes of a copied strip: with the sums that wait, a fraction of L2
+PANEL = 128 * 1024  # bytes of a copied strip: with the sums that wait, a fraction of L2
 BLOCKS = (64, 384)  # rows whose sums wait: where a panel holds all of a strip, and where not
 LATENCY = 7  # cycles that a step along k takes at least
 MOVED = {"": 0.0, "rows": 0.15, "turn": 0.4, "any": 2.0}  # per element copied to a panel
 TURNED = 1.0  # per sum whose vectors are turned
 CODE = 10_000  # for code that copies, that turns, or that makes another tile
 FAR = 6  # per step along k and strip, where neither L2 nor the TLB hold the matrix
-FAR_ROW = 0.25  # per step along k and row of a tile, where that is so of the other matrix
+FAR_ROW = 0.12  # per step along k and row of a tile, where that is so of the other matrix
 NEAR = 1 << 20  # bytes that they do hold
 WIDE = 1 << 23  # bytes from which on a matrix is copied strip by strip
 VARIANT = 0.015  # what another tile's code is worth
@@ -60,8 +60,8 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
     lanes = host.lanes(size_of(frame.kind))
     rows, depth, vectors = frame.rows, frame.depth, -(-frame.cols // lanes)
     pack, turned = how_to_pack(frame), wants_turn(frame)
-    fixed = depth * frame.cols * MOVED[pack] + rows * frame.cols * TURNED * turned
-    fixed += CODE * (bool(pack) + turned)
+    moved, turning = depth * frame.cols * MOVED[pack], rows * frame.cols * TURNED * turned
+    fixed = turning + CODE * (bool(pack) + turned)
     size = size_of(frame.kind)
     far = FAR * (frame.cols * depth * size > NEAR)
     far_row = FAR_ROW * (rows * depth * size > NEAR)
@@ -69,13 +69,14 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
         piece = panel_depth(frame, v * lanes) if pack else 0
         apart = turned or 0 < piece < depth or len(frame.epilogue) > LONG_EPILOGUE
         block = BLOCKS[0 < piece < depth] if apart or scattered(frame) else 0
+        times = -(-rows // block) if 0 < piece < depth else 1
         strips, rest = -(-vectors // v), vectors - frame.cols // (v * lanes) * v
         for r in range(1, min((host.registers - v - 1) // v, rows) + 1):
             kinds = (1 + (rows % r > 0)) * (1 + (rest > 0))
             step = cycles(rows, r, vectors, v) * (1 + VARIANT * (kinds - 1))
             step += strips * (far + far_row * rows)
             yield (
-                prod(frame.batch) * (depth * step + fixed) + CODE * kinds,
+                prod(frame.batch) * (depth * step + fixed + times * moved) + CODE * kinds,
                 Schedule(flipped, (r, rows % r), (v, rest), pack, piece, block, turned),
             )
 
@@ -83,7 +84,7 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
 def cycles(rows: int, r: int, vectors: int, v: int) -> float:
     """What one step along k costs, over all tiles."""
     return sum(
-        down * across * (max(i * j, LATENCY) + 0.3 + 0.05 * i + 0.15 * j)
+        down * across * (max(i * j, LATENCY) + 0.3 + 0.05 * i + 0.3 * j)
         for i, down in ((r, rows // r), (rows % r, 1))
         for j, across in ((v, vectors // v), (vectors % v, 1))
         if i and j
