@@ -198,6 +198,17 @@ def test_program_tells_errors():
     assert runtime.program([], 1, {0: own.ctypes.data}, ())() == 0, "the code is of the last run"
 
 
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_error_leaves_out_what_is_behind_a_barrier(threads, count):
+    threads(count)
+    team, fail = code.address(Team(3)), code.address(Fail(5))
+    commands = [Command(fail, (0,)), Command(team, (1,), 3, barrier=False), Command(team, (2,), 3)]
+    program = runtime.program(commands, 3, {}, (1, 2))
+    seen, unseen = np.zeros((2, 3), np.int64)
+    assert program(seen, unseen) == 5
+    assert (seen.tolist(), unseen.tolist()) == ([count] * count + [0] * (3 - count), [0, 0, 0])
+
+
 def test_program_takes_numbers():
     fill = Command(code.address(Fill()), (1, 2))
     program = runtime.program([fill], 3, {}, (1,), numbers=(2, 2))

@@ -61,8 +61,9 @@ def program(
     A command's pointers are taken from its slots: `fixed` ones hold an address, `external` ones
     that of an argument, `numbers` = (slot, count) that of the numbers. Slot 0 points at an i64[4]
     {code, index, size, axis}, `function.__self__.error` unless it is a fixed one; the code is set
-    to 0 before and returned after. `keep` is whatever owns the fixed memory. A program that another
-    thread of Python is running is waited for.
+    to 0 before and returned after; once it is not 0, what is behind the next barrier is left out.
+    `keep` is whatever owns the fixed memory. A program that another thread of Python is running is
+    waited for.
     """
     slot, count = numbers or (None, 0)
     error, room = np.zeros(4, np.int64), np.zeros(count, np.int64)
