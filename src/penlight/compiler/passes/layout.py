@@ -84,7 +84,7 @@ def _chosen(value: Value, layouts: Layouts) -> Strides:
         if a is not None and b is not None:
             return preferred(value.shape, a.strides, b.strides)
     if is_elementwise(value):
-        for v in value.inputs:
+        for v in value.inputs[value.op == "gather" :]:
             at = layouts.access(v)
             if at is not None and is_dense(v.shape, at.strides):
                 return at.strides
