@@ -11,7 +11,7 @@ from math import prod
 from ..spec import Step
 from ..types import size_of
 from .phases import Phases
-from .plan import CHEAP_OPS, TILE, Plan, moved, turned_operands
+from .plan import CHEAP_OPS, NONE, TILE, Plan, moved, turned_operands
 from .reductions import BETTER, PARTIALS
 
 LOAD, STORE, REPEATED, REVERSED, SCATTERED = 1.0, 3.0, 0.3, 2.0, 24.0
@@ -47,16 +47,16 @@ def cost(plan: Plan) -> float:
     names = [step.attr for step in plan.body if step.op == "reduce"]
     tree = TREE_OF_LANES if plan.way == "rows" else TREE_OF_SLOTS
     once += sum(tree * (4 if name in BETTER else 1) for name in names)
-    way = ROW if plan.way == "rows" or plan.vector is None else COLUMN
+    way = ROW if plan.way == "rows" or plan.vector == NONE else COLUMN
     return points * (way + once + _inner_vectors(plan) * each)
 
 
 def _outer_points(plan: Plan) -> int:
     """How often what belongs to an outer point is done: for each vector, where lanes lie there."""
     extents = [axis.extent for axis in plan.outer]
-    if plan.vector is not None:
+    if plan.vector != NONE:
         extents[plan.vector] = -(-extents[plan.vector] // TILE)
-    if plan.turned is not None:
+    if plan.turned != NONE:
         extents[plan.turned] = -(-extents[plan.turned] // TILE) * TILE
     return prod(extents)
 
@@ -73,7 +73,7 @@ def _inner_vectors(plan: Plan) -> int:
 def _step(plan: Plan, n: int, inner: bool) -> float:
     """A step on a vector of 16, or on one element where the lanes lie along the other axes."""
     step = plan.body[n]
-    lanes = inner if plan.way == "rows" else plan.vector is not None
+    lanes = inner if plan.way == "rows" else plan.vector != NONE
     weight = max(1.0, size_of(_kind(plan, step)) / 4) if lanes else 1.0
     return weight * (
         _arithmetic(step, lanes) + sum(_move(plan, step, o, lanes) for o in moved(step))
@@ -97,8 +97,8 @@ def _move(plan: Plan, step: Step, operand: int, lanes: bool) -> float:
     near = LOAD if step.op.startswith("load") else STORE
     if not lanes:
         return near
-    axis = plan.inner[-1] if plan.way == "rows" else plan.outer[plan.vector or 0]
-    if plan.turned is not None:
+    axis = plan.inner[-1] if plan.way == "rows" else plan.outer[plan.vector]
+    if plan.turned != NONE:
         across = plan.outer[plan.turned]
         if operand in turned_operands(axis, across, (step,)):
             return near + TURNED

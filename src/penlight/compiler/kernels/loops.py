@@ -21,7 +21,7 @@ from ..types import is_float
 from .costs import cheapest, threads_worth
 from .memory import strided
 from .phases import Pass, Phases
-from .plan import TILE, Axis, Plan, plans
+from .plan import NONE, TILE, Axis, Plan, plans
 from .points import Evaluator, Point
 from .reductions import PARTIALS, Extremum, Lanes, Reduction, Slots, fold
 from .steps import repeated
@@ -70,6 +70,10 @@ class Walk:
         self.phases = Phases(self.plan)
         self.at = Evaluator(e, spec.operands, self.plan.body)
         self.kept: dict[int, Any] = {}
+
+    def emit(self) -> None:
+        """Writes all of it."""
+        raise NotImplementedError
 
     def settle(
         self, point: Point, values: dict[int, Any], axes: frozenset[int], phase: int
@@ -179,12 +183,12 @@ class Columns(Walk):
         e, plan = self.e, self.plan
         rows = [k for k in range(len(plan.outer)) if k != plan.vector]
         count = prod(plan.outer[k].extent for k in rows)
-        extent = 1 if plan.vector is None else plan.outer[plan.vector].extent
+        extent = 1 if plan.vector == NONE else plan.outer[plan.vector].extent
         by_row = count * plan.lanes >= extent
         start, stop = e.share(count) if by_row else (0, count)
         first, last = (0, extent) if by_row else e.share(extent, plan.lanes)
         with self.outer_points(rows, start, stop) as (point, values):
-            if plan.vector is None:
+            if plan.vector == NONE:
                 self.run(point, values, frozenset(rows))
             else:
                 self._along(plan.outer[plan.vector], first, last, point, values)

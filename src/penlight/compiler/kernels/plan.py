@@ -17,6 +17,7 @@ from ..types import size_of
 from .reductions import PARTIALS
 
 TILE = 16
+NONE = -1  # of the axes
 WIDE = 64  # lanes of a reduction over columns: whole cache lines of each row
 ELEMENTWISE = 128  # bytes of the narrowest operand that one step of an elementwise loop takes
 CHEAP_OPS = frozenset(
@@ -43,8 +44,8 @@ class Plan:
     outer: tuple[Axis, ...]
     inner: tuple[Axis, ...]
     body: tuple[Step, ...]
-    vector: int | None = None
-    turned: int | None = None
+    vector: int = NONE
+    turned: int = NONE
     lanes: int = 1
 
     @property
@@ -69,11 +70,11 @@ def plans(
     far = sorted(axes[: len(outer)], key=_reach, reverse=True)
     outside, inside = merged(far), merged(axes[len(outer) :])
     found = [
-        Plan("columns", outside, inside, body, v, None, _lanes(outside[v], inside, body))
+        Plan("columns", outside, inside, body, v, lanes=_lanes(outside[v], inside, body))
         for v in range(len(outside))
     ]
     if inside and not any(step.op == "add_at" for step in body):  # lanes would meet
-        found.append(Plan("rows", outside, inside, body, None, None, PARTIALS))
+        found.append(Plan("rows", outside, inside, body, lanes=PARTIALS))
     if not inside and not any(s.op == "reduce" or s.op.endswith("_at") for s in body):
         found += [
             Plan("tiles", outside, inside, body, v, t, TILE)
