@@ -149,6 +149,25 @@ erf, erfc = (_unary(name, name, _brought(name)) for name in ("erf", "erfc"))
 sigmoid = _unary("sigmoid", "sigmoid", lambda x, out=None: np.reciprocal(1 + np.exp(-x), out=out))
 
 
+# ------------------------------------------------------------ products
+
+
+@cache
+def _matmul() -> Callable:
+    if not available():
+        return np.matmul
+    from . import products
+
+    return products.matmul
+
+
+def matmul(a: Any, b: Any, out: Any = None) -> Any:
+    """np.matmul, each sum as one chain of fused multiplications and additions."""
+    if type(a) is np.ndarray and type(b) is np.ndarray:
+        return _matmul()(a, b, out)
+    return np.matmul(a, b, out)
+
+
 # ------------------------------------------------------------ reductions
 
 
