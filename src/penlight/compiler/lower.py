@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -43,6 +43,20 @@ class Launch:
 def memory_of(root: Value) -> Memory:
     """Whose memory a root lies in."""
     return ("input", root.attr[0]) if root.op == "input" else ("value", root.number)
+
+
+def at_start(spec: Spec) -> tuple[Spec, tuple[int, ...]]:
+    """A spec whose operands all begin at the first element, and the bytes by which each must then
+    be moved: so that one kernel serves every step of a loop over slices.
+    """
+    operands = spec.operands
+    if not any(o.offset for o in operands):
+        return spec, ()
+    starts = tuple([o.offset * size_of(o.kind) for o in operands])
+    moved = tuple([replace(o, offset=0) for o in operands])
+    if isinstance(spec, Product):
+        return replace(spec, a=moved[0], b=moved[1], extras=moved[2:]), starts
+    return replace(spec, operands=moved), starts
 
 
 @dataclass

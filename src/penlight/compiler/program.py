@@ -14,7 +14,7 @@ from . import code, numerics, runtime
 from .algebra import Unlowerable
 from .background import background
 from .ir import NUMPY, Graph, Value, verify
-from .lower import Launch, Memory, lower, memory_of
+from .lower import Launch, Memory, at_start, lower, memory_of
 from .passes.fuse import Group, fuse
 from .passes.layout import layout
 from .passes.schedule import ALIGN, plan, schedule
@@ -172,7 +172,7 @@ class Program:
 
     def specs(self) -> list[Any]:
         """Every kernel that the program needs."""
-        return list(dict.fromkeys(launch.spec for launch in self.launches))
+        return list(dict.fromkeys(at_start(launch.spec)[0] for launch in self.launches))
 
     def load(self) -> Program:
         """Makes it ready to run."""
@@ -202,12 +202,12 @@ class Program:
         for launch, _ in run:
             for memory in launch.memory:
                 slots.setdefault(memory, len(slots))
-        commands = [
-            runtime.Command(
-                code.address(x.spec), tuple([slots[m] for m in x.memory]), x.spec.threads, barrier
-            )
-            for x, barrier in run
-        ]
+        commands = []
+        for launch, barrier in run:
+            spec, starts = at_start(launch.spec)
+            places = tuple([slots[m] for m in launch.memory])
+            address = code.address(spec)
+            commands.append(runtime.Command(address, places, spec.threads, barrier, starts))
         fixed = {slots[m]: a for m, a in self.addresses.items() if m in slots}
         outside = [m for m in slots if m[0] in ("input", "output")]
         call = runtime.program(

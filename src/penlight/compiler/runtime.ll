@@ -28,7 +28,8 @@
   i64,          ; 2  threads worth waking
   i64           ; 3  1: wait until all commands before it are done
 }
-%cell = type { i64, ptr }  ; the number of an array, and where its address is to be written
+%cell = type { i64, ptr, i64 }  ; the number of an array, where its address is to be written, and
+                               ; how many bytes behind it
 
 @wrong_count = internal constant [57 x i8] c"expected %lld arrays and %lld numbers, got %zd arguments\00"
 @wrong_type = internal constant [54 x i8] c"argument %lld must be exactly a numpy.ndarray, not %s\00"
@@ -257,7 +258,10 @@ cell:
   %place = load ptr, ptr %place.at
   %pointer.at = getelementptr ptr, ptr %pointers, i64 %array
   %pointer = load ptr, ptr %pointer.at
-  store ptr %pointer, ptr %place
+  %behind.at = getelementptr %cell, ptr %table, i64 %i, i32 2
+  %behind = load i64, ptr %behind.at
+  %moved = getelementptr i8, ptr %pointer, i64 %behind
+  store ptr %moved, ptr %place
   %i.next = add i64 %i, 1
   br label %cell.head
 number.head:

@@ -26,12 +26,16 @@ METH_FASTCALL = 0x0080
 
 @dataclass(frozen=True)
 class Command:
-    """One kernel of a program. Without `barrier` it may begin before those above it have ended."""
+    """One kernel of a program. Without `barrier` it may begin before those above it have ended.
+
+    `starts` are bytes behind the address in each slot, () for none.
+    """
 
     address: int
     slots: tuple[int, ...]
     threads: int = 1
     barrier: bool = True
+    starts: tuple[int, ...] = ()
 
 
 class State(np.ndarray):
@@ -70,15 +74,21 @@ def program(
     known: dict[Any, int] = {0: _at(error), slot: _at(room), **fixed}
     order = {s: i for i, s in enumerate(external)}
     _check(commands, slots, known, order)
-    flat = [s for command in commands for s in command.slots]
-    args = np.array([known.get(s, 0) for s in flat], np.int64)
+    flat = [
+        (s, start)
+        for c in commands
+        for s, start in zip(c.slots, c.starts or (0,) * len(c.slots), strict=True)
+    ]
+    args = np.array([known.get(s, 0) + start for s, start in flat], np.int64)
     places = itertools.count(_at(args), 8)
     starts = itertools.accumulate((len(c.slots) for c in commands), initial=0)
     table = np.array(
         [(c.address, _at(args) + 8 * i, c.threads, c.barrier) for c, i in zip(commands, starts)],
         np.int64,
     )
-    cells = np.array([(order[s], at) for s, at in zip(flat, places) if s in order], np.int64)
+    cells = np.array(
+        [(order[s], at, start) for (s, start), at in zip(flat, places) if s in order], np.int64
+    )
     threads = max((c.threads for c in commands), default=1)
     words = (len(order), count, release, threads, 0,
              0, len(commands), _at(table), len(cells), _at(cells), known[0], _at(room))  # fmt: skip
