@@ -10,7 +10,7 @@ from ..emit import Emitter, Index
 from ..spec import Operand, Step
 from ..types import size_of
 from .frame import Frame, Walk
-from .schedule import BLOCKS, PANEL, Schedule
+from .schedule import AHEAD, BLOCKS, PANEL, Schedule
 from .strips import Strips
 from .thin import write_thin
 
@@ -81,5 +81,5 @@ class AnyProduct:
         width = vectors * e.host.lanes(size_of(self.kind)) * size_of(self.kind)
         return Schedule(
             False, (rows, 1), (vectors, 1), self.pack, PANEL // width if self.pack else 0,
-            BLOCKS[bool(self.pack)] if self.pack or self.out != "j" else 0, self.out == "i",
+            BLOCKS[bool(self.pack)] if self.pack or self.out != "j" else 0, self.out == "i", AHEAD,
         )  # fmt: skip

@@ -24,6 +24,7 @@ class Schedule:
     `depth`            so many k at a time (0: all at once)
     `block`            so many rows' sums wait in memory (0: none, they go from registers on)
     `turned`           the epilogue's vectors lie along the rows
+    `ahead`            `left` is called for so many k early (0: the processor does it)
     """
 
     flipped: bool
@@ -33,9 +34,11 @@ class Schedule:
     depth: int = 0
     block: int = 0
     turned: bool = False
+    ahead: int = 0
 
 
 PANEL = 128 * 1024  # bytes of a copied strip: with the sums that wait, a fraction of L2
+AHEAD = 16  # k; the processor foresees rows of `left`, but not columns that are far apart
 BLOCKS = (64, 384)  # rows whose sums wait: where a panel holds all of a strip, and where not
 LATENCY = 7  # cycles that a step along k takes at least
 MOVED = {"": 0.0, "rows": 0.15, "turn": 0.4, "any": 2.0}  # per element copied to a panel
@@ -65,6 +68,7 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
     size = size_of(frame.kind)
     far = FAR * (frame.cols * depth * size > NEAR)
     far_row = FAR_ROW * (rows * depth * size > NEAR)
+    ahead = AHEAD if far_row and frame.left.cols != 1 else 0
     for v in range(1, min(6, vectors) + 1):
         piece = panel_depth(frame, v * lanes) if pack else 0
         apart = turned or 0 < piece < depth or len(frame.epilogue) > LONG_EPILOGUE
@@ -77,7 +81,7 @@ def candidates(host: Host, frame: Frame, flipped: bool) -> Iterator[tuple[float,
             step += strips * (far + far_row * rows)
             yield (
                 prod(frame.batch) * (depth * step + fixed + times * moved) + CODE * kinds,
-                Schedule(flipped, (r, rows % r), (v, rest), pack, piece, block, turned),
+                Schedule(flipped, (r, rows % r), (v, rest), pack, piece, block, turned, ahead),
             )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..emit import Emitter, Index
+from ..emit import I32, PTR, Emitter, Index
 from ..types import size_of
 from .frame import Bound, Frame
 from .pack import edge_masks, pack, turn
@@ -139,6 +139,9 @@ class Strips:
         lines = [e.address(bound.left, e.mul(e.add(row, i), left.rows), kind) for i in range(rows)]
         with e.loop(*ks, name="k") as k:
             right = self.vectors(bound, k, ks[0], col, width, masks)
+            for line in (lines[0], lines[-1])[: 2 * bool(self.s.ahead)]:
+                later = e.mul(e.add(k, self.s.ahead), left.cols)
+                call_for(e, e.address(line, later, kind))
             for i in range(rows):
                 one = e.splat(e.load(lines[i], e.mul(k, left.cols), kind), self.lanes)
                 for j in range(vectors):
@@ -195,3 +198,9 @@ class Strips:
             with e.loop(0, e.least(e.sub(self.frame.cols, first), lanes), name="line") as i:
                 value = e.load(square, e.mul(i, lanes), kind, lanes)
                 bound.finish(e, value, row, e.add(first, i), lanes, mask, "rows")
+
+
+def call_for(e: Emitter, pointer: Any) -> None:
+    """Has a line, if it exists, brought to L2: lines that lie 4 KiB apart oust each other in L1."""
+    hint = e.intrinsic("llvm.prefetch.p0", ir.VoidType(), PTR, I32, I32, I32)
+    e.builder.call(hint, [pointer, I32(0), I32(2), I32(1)])
