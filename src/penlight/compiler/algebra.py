@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .ir import NUMPY, Graph, Value
 
+Region = tuple[tuple[int, int, int], ...]  # (start, length, step) per axis
+
 
 class Unlowerable(Exception):
     """A meaning that cannot be read symbolically; the text says what stood in the way."""
@@ -24,10 +26,31 @@ def permuted(graph: Graph, x: Value, order: tuple[int, ...]) -> Value:
     return x if order == tuple(range(len(order))) else graph.add("permute", x, attr=order)
 
 
-def sliced(graph: Graph, x: Value, region: tuple) -> Value:
-    """A part of x: (start, length, step) per axis."""
+def sliced(graph: Graph, x: Value, region: Region) -> Value:
+    """A part of x: (start, length, step) per axis. What was just put there is found as it is."""
+    while x.op == "put":
+        if x.attr == region:
+            return x.inputs[1]
+        if overlap(x.attr, region):
+            break
+        x = x.inputs[0]
     whole = tuple((0, n, 1) for n in x.shape)
     return x if region == whole else graph.add("slice", x, attr=region)
+
+
+def overlap(a: Region, b: Region) -> bool:
+    """Whether two regions may share an element."""
+    return all(_low(x) <= _high(y) and _low(y) <= _high(x) for x, y in zip(a, b))
+
+
+def _low(part: tuple[int, int, int]) -> int:
+    start, length, step = part
+    return min(start, start + (length - 1) * step)
+
+
+def _high(part: tuple[int, int, int]) -> int:
+    start, length, step = part
+    return max(start, start + (length - 1) * step)
 
 
 def put(graph: Graph, base: Value, part: Value, region: tuple) -> Value:

@@ -6,6 +6,7 @@ chain of `put`s that fill an array of one number: no copy. Leaves every other va
 
 from __future__ import annotations
 
+from ..algebra import overlap
 from ..ir import VIEWS, Graph, Value, is_elementwise, number_of, users
 from ..structures import STRUCTURES
 from ..views import Strides, reshaped_strides
@@ -38,28 +39,13 @@ def _assembled(whole: Value, readers: dict[int, list[Value]]) -> bool:
     """
     regions = []
     while whole.op == "put":
-        if any(_overlap(whole.attr, other) for other in regions):
+        if any(overlap(whole.attr, other) for other in regions):
             return False
         regions.append(whole.attr)
         whole = whole.inputs[0]
         if len(readers[whole.number]) != 1:
             return False
     return whole.op == "copy" and number_of(whole.inputs[0]) is not None
-
-
-def _overlap(a: tuple, b: tuple) -> bool:
-    """Whether two regions may share an element."""
-    return all(_low(x) <= _high(y) and _low(y) <= _high(x) for x, y in zip(a, b))
-
-
-def _low(part: tuple[int, int, int]) -> int:
-    start, length, step = part
-    return min(start, start + (length - 1) * step)
-
-
-def _high(part: tuple[int, int, int]) -> int:
-    start, length, step = part
-    return max(start, start + (length - 1) * step)
 
 
 def _place(
