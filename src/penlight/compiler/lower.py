@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from .ir import Shape, Value
-from .kernels import attention_structure, convolution_structure  # noqa: F401  are structures
+from .kernels import attention_structure, convolution_structure, scatter  # noqa: F401
 from .kernels.loops import Loops
 from .kernels.product import Product
 from .passes.fuse import Fusion, Group, waits
@@ -50,7 +50,7 @@ def at_start(spec: Spec) -> tuple[Spec, tuple[int, ...]]:
     be moved: so that one kernel serves every step of a loop over slices.
     """
     operands = spec.operands
-    if not any(o.offset for o in operands):
+    if not (isinstance(spec, (Loops, Product)) and any(o.offset for o in operands)):
         return spec, ()
     starts = tuple([o.offset * size_of(o.kind) for o in operands])
     moved = tuple([replace(o, offset=0) for o in operands])
