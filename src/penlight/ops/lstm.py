@@ -79,12 +79,12 @@ def lstm_sequence(xp, p, w, h0, c0):
     hidden, cell = (xp.empty((steps, batch, size), p.dtype) for _ in range(2))
     gates = xp.empty_like(p)
     h, c, turned = h0, c0, xp.ascontiguousarray(w.T)
-    middle = slice(2 * size, 3 * size)
     for t in range(steps):
         a = p[t] + xp.matmul(h, turned)
-        gates[t] = xp.sigmoid(a)
-        gates[t, :, middle] = xp.tanh(a[:, middle])
-        i, f, n, o = (gates[t, :, k * size : (k + 1) * size] for k in range(4))
+        early = gates[t, :, : 2 * size] = xp.sigmoid(a[:, : 2 * size])
+        n = gates[t, :, 2 * size : 3 * size] = xp.tanh(a[:, 2 * size : 3 * size])
+        o = gates[t, :, 3 * size :] = xp.sigmoid(a[:, 3 * size :])
+        i, f = early[:, :size], early[:, size:]
         c = cell[t] = f * c + i * n
         h = hidden[t] = o * xp.tanh(c)
     return hidden, cell, gates
