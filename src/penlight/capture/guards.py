@@ -6,13 +6,14 @@ and returns the program's input arrays, or None. `reason` then says in words wha
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 from ..core import dtype as dtypes
 from ..core.tape import changes, modes
 from ..core.tensor import Tensor
-from .reads import Read, Reads, same, snapshot
+from .reads import Read, Reads, is_plain, same, snapshot
 from .sources import Argument, Fixed, Grad, Stored
 from .tracer import Numbers, Tracer, owner
 
@@ -60,7 +61,7 @@ class Modules:
     def _parts(module: Any) -> list:
         own = vars(module)
         return [
-            (name, snapshot(value, 1) if name.startswith("_") else value)
+            (name, snapshot(value) if name.startswith("_") else value)
             for name, value in own.items()
         ]
 
@@ -158,7 +159,7 @@ class Guards:
         mode = " or ".join(
             f"modes.{n} is not {v}" for n, v in zip(("grad", "inference"), self.modes)
         )
-        add(f" if {mode} or default() is not {names(self.modes[2])}: return None")
+        add(f" if {mode} or dtypes._default is not {names(self.modes[2])}: return None")
         for i, form in enumerate(self.forms):
             shape, kind, strides = names(form.shape), names(form.kind), names(form.strides)
             add(f" t = T[{i}]; a{i} = t._array")
@@ -199,25 +200,46 @@ class Guards:
         listed = [self._source(names, i) for i in range(len(self.sources))]
         add(f" return [{', '.join(listed)}]")
         space = names.values | {
-            "modes": modes, "default": dtypes.get_default_dtype, "same": same, "changes": changes,
+            "modes": modes, "dtypes": dtypes, "same": same, "changes": changes,
             "has_hooks": has_hooks, "seen": self.seen, "refit": self._refit, "begun": begun,
-            "owner": owner, "owners": self.owners, "MISSING": Names,
+            "owner": owner, "owners": self.owners, "is_": operator.is_,
         }  # fmt: skip
-        exec("\n".join(lines), space)
-        return space["check"]
+        self.text = "\n".join(lines)
+        exec(self.text, space)
+        check = space["check"]
+
+        def careful(tensors: list, others: list) -> list | None:
+            try:
+                return check(tensors, others)
+            except (LookupError, ValueError, AttributeError):
+                return None  # something is gone
+
+        return careful if self.reads else check
 
     @staticmethod
     def _read(add: Callable, names: Names, read: Read) -> None:
-        if read.how == "item" and type(read.holder) is dict:
-            add(f" v = {names(read.holder)}.get({names(read.key)}, MISSING)")
-            add(
-                f" if v is not {names(read.value)} and not same(v, {names(read.value)}): return None"
-            )
+        """One comparison by identity; only where that fails, values are compared."""
+        holder = names(read.holder)
+        if read.how == "content":
+            kept = names(read.value)
+            if not len(read.holder):
+                add(f" if {holder}: return None")
+                return
+            parts = f"{holder}, {kept}.keys"
+            if isinstance(read.holder, dict):
+                parts += f")) and all(map(is_, {holder}.values(), {kept}.values"
+            add(f" if len({holder}) != {len(read.holder)} or not (all(map(is_, {parts}))")
+            add(f"  or {names(read)}.holds()): return None")
+            return
+        if read.how == "item":
+            add(f" v = {holder}[{names(read.key)}]")
         elif read.how == "cell":
-            r = names(read)
-            add(f" if not {r}.holds(): return None")
+            add(f" v = {holder}.cell_contents")
         else:
-            add(f" if not {names(read)}.holds(): return None")
+            add(f" v = {holder}.{read.key}")
+        value = names(read.value)
+        known = f" and not same(v, {value})" if is_plain(read.value) else ""
+        add(f" if v is not {value}{known}: return None")
 
     def _source(self, names: Names, position: int) -> str:
         source = self.sources[position]
@@ -320,7 +342,7 @@ def modes_now() -> tuple:
 
 def begun(pace: Any, formula: Any, switches: dict, moments: list) -> bool:
     """Reads an optimizer's options as they are now; whether its formula is still the same."""
-    pace.begin()
+    pace.renew()
     return pace.formula is formula and pace.switches == switches and pace.moments == moments
 
 

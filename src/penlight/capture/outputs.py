@@ -19,6 +19,10 @@ class Given:
     __slots__ = ("position", "tensor")
     slot = None
 
+    def is_simple(self) -> bool:
+        """Whether it is just a tensor over an output."""
+        return False
+
     def __init__(self, position: int | None, tensor: Tensor | None):
         self.position, self.tensor = position, tensor
 
@@ -32,6 +36,10 @@ class Made:
         self.number, self.chain = number, chain
         self.slot: int | None = None
         self.inference = self.leaf = False
+
+    def is_simple(self) -> bool:
+        """Whether it is just a tensor over an output."""
+        return not self.chain and not self.inference and not self.leaf and self.slot is None
 
     def tensor(self, arrays: list, results: list) -> Tensor:
         """The tensor."""
@@ -48,6 +56,10 @@ class Shown:
         self.slot: int | None = None
         self.inference = self.leaf = False
 
+    def is_simple(self) -> bool:
+        """Whether it is just a tensor over an output."""
+        return False
+
     def tensor(self, arrays: list, results: list) -> Tensor:
         """The tensor."""
         return finish(self, taken(arrays[self.source], self.chain))
@@ -60,6 +72,22 @@ class Bound:
 
     def __init__(self, leaf: Tensor, place: int | None, made: Made | None):
         self.leaf, self.place, self.made = leaf, place, made
+
+    def is_simple(self) -> bool:
+        """Whether one leaf gets a plain output."""
+        return self.place is None and self.made is not None and self.made.is_simple()
+
+
+def bind(
+    gradients: list[tuple[Tensor, int]], others: list[Bound], tensors: list, arrays: list,
+    results: list,
+) -> None:  # fmt: skip
+    """Gives each leaf its gradient: `gradients` are those that are plain outputs."""
+    for leaf, number in gradients:
+        leaf._grad = wrap(results[number])
+    for bound in others:
+        leaf = bound.leaf if bound.place is None else tensors[bound.place]
+        leaf._grad = None if bound.made is None else bound.made.tensor(arrays, results)
 
 
 def taken(array: Any, chain: list[tuple]) -> np.ndarray:

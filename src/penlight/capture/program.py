@@ -9,7 +9,7 @@ import numpy as np
 from ..compiler.trace import Trace
 from ..core.tape import FREED, Node, SavedOutput, modes
 from ..core.tensor import Tensor, edge_to, wrap
-from .outputs import Given
+from .outputs import Given, bind
 from .running import Runner
 from .sources import Argument, Fixed, Number, Stored
 from .tracer import Numbers, Tracer
@@ -91,12 +91,25 @@ class Program:
     def __init__(self, tracer: Tracer, result: tuple, bound: list, backward: Backward | None):
         self.trace, self.sources = tracer.trace, tracer.sources
         self.form, self.others, self.shown = result
-        self.bound, self.backward = bound, backward
+        self.backward = backward
         last = max((i for i, a in enumerate(tracer.actions) if type(a) is Numbers), default=-1)
         self.before, self.after = tracer.actions[: last + 1], tracer.actions[last + 1 :]
-        self.numbers = [(i, s) for i, s in enumerate(self.sources) if type(s) is Number]
+        for action in self.before:
+            if type(action) is Numbers:
+                action.places = [
+                    (i, s.name)
+                    for i, s in enumerate(self.sources)
+                    if type(s) is Number and s.action is action
+                ]
         self.run = Runner(self.trace)
-        self.stored = [self.sources[position] for position, _ in self.trace.stores]
+        written = [self.sources[position] for position, _ in self.trace.stores]
+        self.stored = [s.tensor for s in written if type(s) is Stored]
+        self.given = [s for s in written if type(s) is not Stored]
+        self.gradients = [(b.leaf, b.made.number) for b in bound if b.is_simple()]
+        self.bound = [b for b in bound if not b.is_simple()]
+        self.single = None
+        if self.form is Tensor and backward is None and self.shown[0].is_simple():
+            self.single = self.shown[0].number
 
     def runners(self) -> list[Runner]:
         """What runs the call, and its backward pass if there is one."""
@@ -105,38 +118,56 @@ class Program:
 
     def replay(self, tensors: list[Tensor], arrays: list) -> Any:
         """The call again."""
-        counts: list[tuple] = []
-        for action in self.before:
-            if type(action) is Numbers:
-                for state in action.states:
-                    counts += [(state[n]._array, state[n]._array.item()) for n in action.counted]
-                    action.values = action.pace.numbers(state)
-            else:
-                action()
-        for position, source in self.numbers:
-            arrays[position] = np.array(source.action.values[source.name], np.float64)
+        undo = self._count(arrays) if self.before else None
         try:
             results = self.run(arrays)
         except Exception:
-            for array, count in reversed(counts):  # the step was not made
+            for array, count in undo or ():  # the step was not made
                 array[...] = count
             raise
         for action in self.after:
             action()
-        for source in self.stored:
-            t = self._tensor(source, tensors)
+        for t in self.stored:
             (t if t._root is None else t._root)._writes += 1
-        for bound in self.bound:
-            leaf = bound.leaf if bound.place is None else tensors[bound.place]
-            leaf._grad = None if bound.made is None else bound.made.tensor(arrays, results)
+        if self.given:
+            for source in self.given:
+                t = tensors[source.position] if type(source) is Argument else source.leaf._grad
+                (t if t._root is None else t._root)._writes += 1
+        bind(self.gradients, self.bound, tensors, arrays, results)
+        if self.single is not None:
+            return wrap(results[self.single])
         return self._result(tensors, arrays, results)
 
-    @staticmethod
-    def _tensor(source: Any, tensors: list[Tensor]) -> Tensor:
-        kind = type(source)
-        if kind is Argument:
-            return tensors[source.position]
-        return source.tensor if kind is Stored else source.leaf._grad
+    def _count(self, arrays: list) -> list[tuple]:
+        """Python's work before the program: schedules, and the optimizers' numbers.
+
+        Returns what to put back, in reverse, if the step fails.
+        """
+        undo: list[tuple] = []
+        worked = False
+        for action in self.before:
+            if type(action) is not Numbers:
+                action()
+                worked = True
+                continue
+            pace = action.pace
+            if worked:
+                pace.begin()
+            for state in action.states:
+                for name in action.counted:
+                    array = state[name]._array
+                    undo.insert(0, (array, array.item()))
+                values = pace.numbers(state)
+                if pace.shared:
+                    break
+            if values is not action.values or not action.arrays:
+                action.values = values
+                action.arrays = [
+                    (at, np.array(values[name], np.float64)) for at, name in action.places
+                ]
+            for at, array in action.arrays:
+                arrays[at] = array
+        return undo
 
     def _result(self, tensors: list, arrays: list, results: list) -> Any:
         made: dict[int, Tensor] = {}

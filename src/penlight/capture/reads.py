@@ -201,15 +201,20 @@ def is_plain(value: Any) -> bool:
     return value is None or isinstance(value, (bool, int, float, complex, str, bytes))
 
 
-def snapshot(value: Any, depth: int = 3) -> Any:
-    """What a container holds, to be compared later."""
-    if depth and isinstance(value, dict):
-        return dict, [(k, snapshot(v, depth - 1)) for k, v in value.items()]
-    if depth and isinstance(value, (list, tuple)):
-        return type(value), [snapshot(v, depth - 1) for v in value]
-    if depth and isinstance(value, (set, frozenset)):
-        return set, sorted(map(hash, value))
-    return value
+class Snapshot:
+    """What a container holds, to be compared later; containers in it are looked at themselves."""
+
+    __slots__ = ("keys", "kind", "values")
+
+    def __init__(self, container: Any):
+        self.kind = type(container)
+        self.keys = list(container)
+        self.values = list(container.values()) if isinstance(container, dict) else ()
+
+
+def snapshot(value: Any) -> Any:
+    """A container as a snapshot, anything else as it is."""
+    return Snapshot(value) if isinstance(value, (list, dict, set, tuple)) else value
 
 
 def same(a: Any, b: Any) -> bool:
@@ -218,6 +223,8 @@ def same(a: Any, b: Any) -> bool:
         return True
     if type(a) is not type(b):
         return False
+    if type(a) is Snapshot:
+        return a.kind is b.kind and same(a.keys, b.keys) and same(a.values, b.values)
     if type(a) is tuple or type(a) is list:
         return len(a) == len(b) and all(map(same, a, b))
     if type(a) is float:

@@ -412,11 +412,13 @@ class Gradient:
 class Numbers:
     """The numbers that parameters of one group have in common in a step."""
 
-    __slots__ = ("counted", "pace", "refs", "states", "tensors", "values")
+    __slots__ = ("arrays", "counted", "pace", "places", "refs", "states", "tensors", "values")
 
     def __init__(self, pace: Any, values: dict[str, float]):
         self.pace, self.values = pace, values
         self.counted = pace.optimizer.scalar_state
+        self.places: list[tuple[int, str]] = []  # which inputs they are
+        self.arrays: list[tuple[int, np.ndarray]] = []  # and as arrays, in the last step
         self.tensors: list[list] = []  # per parameter: itself and its moments
         self.refs: list[Ref] = []
         self.states: list[dict] = []

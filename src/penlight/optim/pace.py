@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from .optimizer import Optimizer
 
 
+def _is_fixed(option: Any) -> bool:
+    """Whether an option changes by being replaced only (the list of parameters is guarded)."""
+    if isinstance(option, tuple):
+        return all(map(_is_fixed, option))
+    return option is None or isinstance(option, (bool, int, float, str, list))
+
+
 class Pace:
     """How one group steps now: formula, switches, moments in use, and each parameter's numbers.
 
@@ -22,6 +29,8 @@ class Pace:
 
     __slots__ = (
         "_known",
+        "_steady",
+        "_values",
         "formula",
         "group",
         "moments",
@@ -35,8 +44,18 @@ class Pace:
         self.optimizer, self.group = optimizer, group
         self.begin()
 
+    def renew(self) -> None:
+        """Begins another step: options are read anew where one may have changed."""
+        if self._steady and [*self.group.values()] == self._values:
+            if self.optimizer.scalar_state:
+                self._known.clear()
+        else:
+            self.begin()
+
     def begin(self) -> None:
         """Reads the group's options as they are now."""
+        self._values = [*self.group.values()]
+        self._steady = all(map(_is_fixed, self.group.values()))
         self.options = options = {n: plain(v) for n, v in self.group.items() if n != "params"}
         self._known: dict[float, dict[str, float]] = {}
         optimizer = self.optimizer
