@@ -321,9 +321,11 @@ def _pow_double(x: Num, y: Num) -> Num:
     p, rest = where(far, where(p < 0.0, p.like(-1100.0), p.like(1100.0)), p), where(far, 0.0, rest)
     t = p + DOUBLE.magic
     f = p - (t - DOUBLE.magic)
-    r = f * LN2[0]
-    more = fma(f, LN2[0], -r) + fma(f, LN2[1], rest * LN2[0])
-    return _scaled(fma(r * r, polynomial(r, c.EXP), more) + r + 1.0, _integer(t, DOUBLE), DOUBLE)
+    whole = f * LN2[0]
+    more = fma(f, LN2[0], -whole) + fma(f, LN2[1], rest * LN2[0])
+    r = whole + more
+    bent = fma(r * r, polynomial(r, c.EXP), more - (r - whole))
+    return _scaled(bent + r + 1.0, _integer(t, DOUBLE), DOUBLE)
 
 
 def _log2_long(x: Num) -> tuple[Num, Num]:
