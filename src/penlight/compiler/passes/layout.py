@@ -48,7 +48,8 @@ def layout(graph: Graph, strides_of_inputs: list[Strides]) -> tuple[Graph, Layou
         if value.op in READS_MEMORY or value.op in STRUCTURES:
             inputs = tuple([_in_memory(new, v, found) for v in inputs])
         if value.op == "put":
-            inputs = (_in_memory(new, inputs[0], found), inputs[1])
+            mine = len(new.values)  # memory of its own: another array of the same number is another
+            inputs = (_in_memory(new, inputs[0], found, mine), inputs[1])
         if value.op in STRUCTURES and STRUCTURES[value.op].rows:
             inputs = tuple([_in_rows(new, v, found) for v in inputs])
         made = new.add(value.op, *inputs, attr=value.attr)
@@ -71,7 +72,7 @@ def layout(graph: Graph, strides_of_inputs: list[Strides]) -> tuple[Graph, Layou
     return new, found
 
 
-READS_MEMORY = ("product", "host", "add_at", "gather")  # and so wants memory behind its inputs
+READS_MEMORY = ("product", "host", "gather")  # and so wants memory behind its inputs
 HELD = ("host", "pick", "array", "const", "iota")
 
 
@@ -101,14 +102,14 @@ def _in_rows(graph: Graph, value: Value, layouts: Layouts) -> Value:
     return value
 
 
-def _in_memory(graph: Graph, value: Value, layouts: Layouts) -> Value:
-    """A value that lies in memory."""
+def _in_memory(graph: Graph, value: Value, layouts: Layouts, mark: int | None = None) -> Value:
+    """A value that lies in memory; values with the same mark may share it."""
     root = value
     while root.op in VIEWS:
         (root,) = root.inputs
     if root.op not in MADE_ANYWHERE:
         return value
-    value = graph.add("copy", value)
+    value = graph.add("copy", value, attr=mark)
     layouts.known[value.number] = contiguous(value.shape)
     return value
 
