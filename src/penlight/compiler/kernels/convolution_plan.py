@@ -83,14 +83,15 @@ def _sweep(
     """A sweep with its weights in that buffer, and the elements of panels that it needs."""
     threads = _threads(_work(sizes))
     dense = sizes.out_step == (1, 1, 1) and sizes.places == sizes.out_size
-    unit = sizes.step[2] == 1
+    unit, alone = sizes.step[2] == 1, dense and sizes.rows == sizes.depth == 1
     names = ("a", weights, "out", "panels", *(f"extra{i}" for i in range(len(extras))))
     if generic:
-        tile = (8, 2) if host().registers == 32 else (4, 2)
+        tile = None if alone else (8, 2) if host().registers == 32 else (4, 2)
         spec = Sweep(kind, unit, dense, tile, _MOST_THREADS)
         launch = Launch(spec, names, threads, (threads, *sizes.flat()))
     else:
-        spec = Sweep(kind, unit, dense, _sweep_tile(sizes, kind), threads, sizes, epilogue, extras)
+        tile = None if alone else _sweep_tile(sizes, kind)
+        spec = Sweep(kind, unit, dense, tile, threads, sizes, epilogue, extras)
         launch = Launch(spec, names, threads)
     return launch, threads * sizes.panel
 

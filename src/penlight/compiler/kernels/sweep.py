@@ -14,16 +14,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
-from ..emit import I64, Emitter, Index
+from llvmlite import ir
+
+from ..emit import I1, I32, I64, Emitter, Index
 from ..spec import Operand, Step
 from ..types import size_of
 from .memory import gather, shuffled
 from .sizes import NUMBERS_OPERAND, Numbers, Triple, read_numbers, same, steps_from
-from .sweep_tiles import Block, Tiles
+from .sweep_tiles import Block, Place, Tiles
 
 X, W, Y, PANELS, NUMBERS = range(5)  # the operands' positions
+_UNROLLED_TAPS = 27
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,8 @@ class Sweep:
 
     `unit`      places that are neighbours along the width are neighbours in x
     `dense`     places are all of y's plane, in order
-    `tile`      channels by vectors that are summed at a time
+    `tile`      channels by vectors that are summed at a time; None: no panels, every result is
+                summed on its own. For one channel in, one channel out, and `dense`
     `threads`   at most so many work, and have panels
     `sizes`     None: the last operand holds the number of threads, then the sizes
     `epilogue`  steps; value 0 is the sum; it stores to operand 2. (): the sum is stored
@@ -76,7 +81,7 @@ class Sweep:
     kind: str
     unit: bool
     dense: bool
-    tile: tuple[int, int]
+    tile: tuple[int, int] | None
     threads: int
     sizes: Sizes | None = None
     epilogue: tuple[Step, ...] = ()
@@ -95,7 +100,8 @@ class Sweep:
             threads, sizes = read_numbers(e, Sizes, NUMBERS)
         with e.guard(e.builder.icmp_signed("<", e.thread, e.value(threads)), "working"):
             e.threads = e.least(e.threads, threads)
-            _Writer(self, sizes, e).blocks()
+            writer = _Writer(self, sizes, e)
+            writer.blocks() if self.tile else writer.lines_directly()
 
 
 class _Writer:
@@ -156,6 +162,90 @@ class _Writer:
         if same(part, 1) or (known and total % part == 0):
             return part
         return self.e.least(self.e.sub(total, start), part)
+
+    # ------------------------------------------------------------ without a panel
+
+    def lines_directly(self) -> None:
+        """This thread's share of the lines of places, vector by vector."""
+        e, s = self.e, self.s
+        counts = (s.images, s.groups, self.lines)
+        start, stop = e.share(e.mul(e.mul(s.images, s.groups), self.lines))
+        with e.loop(start, stop, name="line") as number:
+            image, group, line = e.unravel(number, counts)
+            place = (image, group, e.div(line, s.places[1]), e.rem(line, s.places[1]))
+            for inside in self.inside_or_not(place[2:]):
+                for col in self.columns():
+                    total = self.sum_directly(place, col, inside)
+                    self.finish_directly(total, place, line, col)
+
+    def inside_or_not(self, place: tuple) -> Iterator[bool]:
+        """True where no tap of a line of places meets a line of padding, else False.
+
+        Two versions of code, if sizes are known.
+        """
+        e, b, s = self.e, self.e.builder, self.s
+        if not isinstance(s.size[0], int):
+            yield False
+            return
+        checks = []
+        for axis in (0, 1):
+            reach = s.tap_step[axis] * (s.taps[axis] - 1)
+            first = e.add(e.mul(place[axis], s.step[axis]), s.base[axis] + min(reach, 0))
+            room = I64(max(s.size[axis] - abs(reach), 0))
+            checks.append(b.icmp_unsigned("<", e.value(first), room))
+        inside = b.and_(*checks)
+        with e.guard(inside, "inside"):
+            yield True
+        with e.guard(b.not_(inside), "edge"):
+            yield False
+
+    def columns(self) -> Iterator[Index]:
+        """The first places of the vectors of a line."""
+        wide = self.s.places[2]
+        if isinstance(wide, int) and wide <= 4 * self.lanes:
+            yield from range(0, wide, self.lanes)
+            return
+        with self.e.loop(0, wide, self.lanes, "column") as col:
+            yield col
+
+    def sum_directly(self, place: tuple, col: Index, inside: bool) -> Any:
+        """The sums of a vector of places."""
+        e, s, kind = self.e, self.s, self.spec.kind
+        image, group, *lines = place
+        plane = e.mul(e.add(e.mul(image, s.groups), group), s.size[0])
+        total = e.variable(e.constant(0.0, kind, self.lanes))
+        for t, tap in self.each_tap():
+            *lead, at = (
+                e.dot((p, k), (s.step[axis], s.tap_step[axis]), s.base[axis])
+                for axis, (p, k) in enumerate(zip((*lines, col), tap))
+            )
+            start = e.add(e.mul(e.add(plane, lead[0]), s.size[1]), lead[1])
+            limit = s.size[2] if inside else self.readable(lead)
+            value = self.reader(at, limit, self.lanes, False)(e.add(e.mul(start, s.size[2]), at))
+            weight = e.load(self.tiles.w, e.add(e.mul(group, self.taps), t), kind)
+            total.set(e.fma(e.splat(weight, self.lanes), value, total.get()))
+        return total.get()
+
+    def finish_directly(self, total: Any, place: tuple, line: Index, col: Index) -> None:
+        """The epilogue for a vector of sums."""
+        e, s = self.e, self.s
+        left = e.sub(s.places[2], col)
+        whole = isinstance(left, int) and left >= self.lanes
+        mask = None if whole else e.first_lanes(left, self.lanes)
+        image, group, *_ = place
+        first = e.mul(e.add(e.mul(image, s.groups), group), self.tiles.y_plane)
+        flat = e.add(e.mul(line, s.places[2]), col)
+        self.tiles.finish(total, Place(image, group, first, flat, None, mask))
+
+    def each_tap(self) -> Iterator[tuple[Index, tuple[Index, ...]]]:
+        """(number, position) of every tap, ascending; in a loop where they are many or unknown."""
+        e, taps = self.e, self.s.taps
+        if all(isinstance(n, int) for n in taps) and prod(taps) <= _UNROLLED_TAPS:
+            for t in range(prod(taps)):
+                yield t, tuple(e.unravel(t, taps))
+            return
+        with e.loop(0, taps[0]) as d, e.loop(0, taps[1]) as h, e.loop(0, taps[2]) as w:
+            yield e.dot((d, h, w), (e.mul(taps[1], taps[2]), taps[2], 1)), (d, h, w)
 
     # ------------------------------------------------------------ windows into the panel
 
@@ -259,7 +349,14 @@ class _Writer:
         return even
 
     def within(self, at: Index, step: Index, limit: Index, lanes: int) -> Any:
-        """Which of at, at + step, ... are in [0, limit)."""
-        e = self.e
-        numbers = steps_from(e, at, step, lanes)
-        return e.builder.icmp_unsigned("<", numbers, e.splat(e.value(limit), lanes))
+        """Which of at, at + step, ... are in [0, limit); None: all."""
+        e, b = self.e, self.e.builder
+        of = ir.VectorType(I32, lanes)  # lines are short: half as many instructions as with i64
+        if isinstance(at, int) and isinstance(step, int) and isinstance(limit, int):
+            inside = [0 <= at + i * step < limit for i in range(lanes)]
+            return None if all(inside) else ir.Constant(ir.VectorType(I1, lanes), inside)
+        numbers: Any = ir.Constant(of, list(range(lanes)))
+        if not same(step, 1):
+            numbers = b.mul(numbers, e.splat(b.trunc(e.value(step), I32), lanes))
+        numbers = b.add(numbers, e.splat(b.trunc(e.value(at), I32), lanes))
+        return b.icmp_unsigned("<", numbers, e.splat(b.trunc(e.value(limit), I32), lanes))

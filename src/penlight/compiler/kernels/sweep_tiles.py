@@ -8,7 +8,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from ..emit import I64, Emitter, Index
+from ..emit import I32, I64, Emitter, Index
 from ..types import size_of
 from .memory import gather, scatter
 from .sizes import same, steps_from
@@ -121,7 +121,7 @@ class Tiles:
         memory = e.scratch(kind, len(flat) * lanes)
         for i, total in enumerate(flat):
             e.store(total.get(), memory, i * lanes, kind)
-        with e.loop(0, len(sums), name="row") as r, e.loop(0, len(sums[0]), name="vector") as i:
+        with e.loop(0, len(sums[0]), name="vector") as i, e.loop(0, len(sums), name="row") as r:
             at = e.mul(e.add(e.mul(r, len(sums[0])), i), lanes)
             place = self.place(block, self.channel(e.add(row, r)), *self.spot(block, e.add(v, i)))
             found = act(e.load(memory, at, kind, lanes), place)
@@ -198,10 +198,14 @@ class Tiles:
 
     def positions(self, numbers: Any) -> Iterator[Any]:
         """Along each axis, where the places with these numbers in their plane are."""
-        e, b = self.e, self.e.builder
-        high, wide = (e.splat(e.value(n), self.lanes) for n in self.s.places[1:])
+        b, of = self.e.builder, ir.VectorType(I32, self.lanes)  # i64 has no division of vectors
+        numbers = b.trunc(numbers, of)
+        high, wide = (
+            self.e.splat(b.trunc(self.e.value(n), I32), self.lanes) for n in self.s.places[1:]
+        )
         line = b.udiv(numbers, wide)
-        yield from (b.udiv(line, high), b.urem(line, high), b.urem(numbers, wide))
+        for at in (b.udiv(line, high), b.urem(line, high), b.urem(numbers, wide)):
+            yield b.zext(at, ir.VectorType(I64, self.lanes))
 
     def read(self, place: Place) -> Any:
         """The sums so far."""
