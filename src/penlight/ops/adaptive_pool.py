@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ..compiler import numerics
+from ..core.beside import computed
 from ..core.tensor import Tensor, wrap
 from .arguments import need_tensor
 from .axis_maps import AxisMap, mapping_op
@@ -163,13 +164,16 @@ def _adaptive_maximum(input: Any, output_size: Any, return_indices: bool, rank: 
     if rank == 1:
         found = _adaptive_maximum(input.unsqueeze(-2), (1, *out), return_indices, 2)
         return tuple(t.squeeze(-2) for t in found) if return_indices else found.squeeze(-2)
-    xp = numerics
-    positions = [
-        _positions(size, count)[0] for size, count in zip(input.shape[-rank:], out, strict=True)
-    ]
-    values, index = _window_maxima(xp, input._array, positions)
-    y = _maximum[rank](input, values, index)
-    return (y, wrap(index)) if return_indices else y
+    values, index = computed(_largest, numerics, input, out)
+    y = _maximum[rank](input, values._array, index._array)
+    return (y, index) if return_indices else y
+
+
+def _largest(xp: Any, x: Any, out: tuple[int, ...]) -> tuple:
+    """The largest of each window, and where it is."""
+    shape = x.shape[-len(out) :]
+    positions = [_positions(size, count)[0] for size, count in zip(shape, out, strict=True)]
+    return _window_maxima(xp, x, positions)
 
 
 @composite(names="torch.adaptive_max_pool1d nn.functional.adaptive_max_pool1d")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core import counts, draws
 from ..core import dtype as dtypes
+from ..core.beside import computed
 from ..core.memory import empty_as
 from ..core.random import Generator, check_generator
 from ..core.tensor import Tensor, wrap
@@ -33,9 +36,13 @@ def multinomial(
     """
     need_tensor("multinomial", input)
     _check_multinomial(input, num_samples, replacement, out)
-    weights = input._array
-    rows = weights if weights.ndim == 2 else weights[None]
     source = check_generator(generator)
+    value = computed(_chosen, numerics, input, num_samples, replacement, source, pure=False)
+    return value if out is None else into_out(out, value)
+
+
+def _chosen(xp: Any, weights: Any, num_samples: int, replacement: bool, source: Any) -> Any:
+    rows = weights if weights.ndim == 2 else weights[None]
     if not len(rows):
         found = np.empty((0, num_samples), np.int64)
     elif replacement and num_samples > 1:
@@ -47,8 +54,7 @@ def multinomial(
         pour(noise, draws.exponential(source, rows.size, rows.dtype, 1.0))
         found = counts.choose(rows, noise, num_samples)
     found = np.ascontiguousarray(found)
-    value = wrap(found if weights.ndim == 2 else found[0])
-    return value if out is None else into_out(out, value)
+    return found if weights.ndim == 2 else found[0]
 
 
 def _check_multinomial(input: Tensor, n: int, replacement: bool, out: Tensor | None) -> None:

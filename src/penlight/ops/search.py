@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core import dtype as dtypes
+from ..core.beside import computed
 from ..core.tensor import Tensor, wrap
 from .families import composite
 from .kinds import COMPLEX, name_of, refuse
@@ -65,19 +67,22 @@ def searchsorted(
 ) -> Tensor:  # fmt: skip
     """Where `input` would be inserted into the sorted last axis, before or after equal elements."""
     _check_search(sorted_sequence, input, side, right, sorter)
-    rows = sorted_sequence._array
-    refuse("bc", "searchsorted_out_cpu", rows)
+    refuse("bc", "searchsorted_out_cpu", sorted_sequence._array)
+    place = "right" if right or side == "right" else "left"
+    return computed(_places, numerics, sorted_sequence, input, sorter, place, out_int32)
+
+
+def _places(xp: Any, rows: Any, values: Any, sorter: Any, place: Any, out_int32: bool) -> Any:
     if sorter is not None:
-        rows = np.take_along_axis(rows, sorter._array, -1)
-    values = np.asarray(input._array if isinstance(input, Tensor) else input)
-    place: Any = "right" if right or side == "right" else "left"
+        rows = xp.take_along_axis(rows, sorter, -1)
+    values = xp.asarray(values)
     if rows.ndim == 1:
-        found = np.searchsorted(rows, values, place)
+        found = xp.searchsorted(rows, values, place)
     else:
-        found = np.empty(values.shape, np.int64)
+        found = xp.empty(values.shape, np.int64)
         for index in np.ndindex(rows.shape[:-1]):
-            found[index] = np.searchsorted(rows[index], values[index], place)
-    return wrap(np.asarray(found, np.int32 if out_int32 else np.int64))
+            found[index] = xp.searchsorted(rows[index], values[index], place)
+    return xp.asarray(found, np.int32 if out_int32 else np.int64)
 
 
 @composite(names="torch.bucketize")
@@ -91,8 +96,8 @@ def bucketize(
         )
     values = np.asarray(input._array if isinstance(input, Tensor) else input)
     refuse(COMPLEX, "searchsorted_out_cpu", values)
-    found = np.searchsorted(boundaries._array, values, "right" if right else "left")
-    return wrap(np.asarray(found, np.int32 if out_int32 else np.int64))
+    place = "right" if right else "left"
+    return computed(_places, numerics, boundaries, input, None, place, out_int32)
 
 
 @composite(names="torch.isin")
