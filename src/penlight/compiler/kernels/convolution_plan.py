@@ -113,40 +113,58 @@ def weight_plan(conv: Convolution, generic: bool = False) -> Plan:
 
     b -> padded; a -> split, in panels of output channels; both -> sums -> out.
     """
-    rows, depth = conv.outputs // conv.groups, conv.channels // conv.groups
-    taps, places, padded = prod(conv.kernel), prod(conv.places), conv.padded
-    lanes = host().lanes(size_of(conv.kind))
-    tile = _weight_tile(1 if generic else -(-rows // lanes), 0 if generic else depth * taps)
-    width, length = tile[1] * lanes, depth * taps
+    kind, taps, places, padded = conv.kind, prod(conv.kernel), prod(conv.places), conv.padded
+    depthwise = conv.channels == conv.groups == conv.outputs
+    groups = 1 if depthwise else conv.groups
+    rows, depth = conv.outputs // groups, 1 if depthwise else conv.channels // groups
+    lanes, length, threads = host().lanes(size_of(kind)), depth * taps, _threads(conv.work)
+    tile = _weight_tile(1 if generic else -(-rows // lanes), 0 if generic else length)
+    if depthwise:
+        tile = (9, 1)
+    width = tile[1] * lanes
     panels = -(-rows // width)
-    threads = _threads(conv.work)
-    pad = PadSizes(conv.images * conv.channels, conv.size, conv.padding, padded)
-    split = TransposeSizes(
-        conv.images * conv.groups, panels, width, places, rows, panels * places,
-        rows * places, width * places, places, panels * places * width, places * width, width,
-    )  # fmt: skip
+    source, images, launches, workspaces = "b", conv.images, [], []
+
+    def add(spec: Any, *buffers: str, size: int) -> None:
+        launches.append(Launch(spec, buffers, threads))
+        workspaces.append((buffers[-1], size))
+
+    if padded != conv.size:
+        pad = PadSizes(images * conv.channels, conv.size, conv.padding, padded)
+        add(Pad(kind, threads, pad), "b", "padded", size=images * conv.channels * prod(padded))
+        source = "padded"
+    if depthwise:
+        split = _split(images, panels, width, rows, prod(padded))
+        size = images * panels * width * prod(padded)
+        add(Transpose(kind, threads, split), source, "turned", size=size)
+        source = "turned"
+    split = _split(images * groups, panels, width, rows, places)
+    add(
+        Transpose(kind, threads, split),
+        "a",
+        "split",
+        size=images * groups * panels * width * places,
+    )
     main = WeightSizes(
-        conv.images, conv.groups, panels, depth, padded, conv.kernel, conv.places, conv.stride,
+        images, groups, panels, depth, padded, conv.kernel, conv.places, conv.stride,
         conv.dilation, *_summed(conv.places),
     )  # fmt: skip
+    spec = WeightGradient(kind, tile, threads, depthwise, main)
+    add(spec, source, "split", "sums", size=groups * panels * length * width)
     join = TransposeSizes(
-        conv.groups, panels, length, width, panels * length, rows,
+        groups, panels, length, width, panels * length, rows,
         panels * length * width, length * width, width, rows * length, width * length, length,
     )  # fmt: skip
-    kind, source = conv.kind, "b" if padded == conv.size else "padded"
-    launches = [
-        Launch(Transpose(kind, threads, split), ("a", "split"), threads),
-        Launch(WeightGradient(kind, tile, threads, main), (source, "split", "sums"), threads),
-        Launch(Transpose(kind, threads, join), ("sums", "out"), threads),
-    ]
-    workspaces = [
-        ("split", conv.images * conv.groups * panels * places * width),
-        ("sums", conv.groups * panels * length * width),
-    ]
-    if source == "padded":
-        launches.insert(0, Launch(Pad(kind, threads, pad), ("b", "padded"), threads))
-        workspaces.append(("padded", conv.images * conv.channels * prod(padded)))
+    launches.append(Launch(Transpose(kind, threads, join), ("sums", "out"), threads))
     return Plan(tuple(map(_generic, launches) if generic else launches), tuple(workspaces))
+
+
+def _split(outer: int, panels: int, width: int, rows: int, cols: int) -> TransposeSizes:
+    """Matrices (rows, cols) become panels (cols, width), of `width` rows each."""
+    return TransposeSizes(
+        outer, panels, width, cols, rows, panels * cols, rows * cols, width * cols, cols,
+        panels * cols * width, cols * width, width,
+    )  # fmt: skip
 
 
 def _generic(launch: Launch) -> Launch:

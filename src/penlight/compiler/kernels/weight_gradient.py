@@ -45,12 +45,14 @@ class WeightSizes(Numbers):
 class WeightGradient:
     """The kernel. Operands: x (padded), g (in panels), sums, numbers.
 
-    `tile`  rows m by vectors of output channels; the width of a panel is that many vectors
+    `tile`       rows m by vectors of output channels; the width of a panel is that many vectors
+    `depthwise`  output channel o has the one input channel o, and x comes in panels as g does
     """
 
     kind: str
     tile: tuple[int, int]
     threads: int
+    depthwise: bool = False
     sizes: WeightSizes | None = None
 
     @property
@@ -138,12 +140,14 @@ class _Writer:
         e, s, kind = self.e, self.s, self.kind
         image0, line0, images, lines = place
         ahead = self.ahead(numbers)
+        apart = self.width if self.spec.depthwise else 1  # elements of a channel
         places = e.mul(self.lines, s.places[2])
         with e.loop(0, images, name="image") as i:
             nth = e.add(e.mul(e.add(image0, i), s.groups), group)
-            x0 = e.mul(e.mul(nth, s.depth), self.plane)
+            pictures = e.add(e.mul(nth, s.panels), panel) if apart > 1 else e.mul(nth, s.depth)
+            x0 = e.mul(e.mul(pictures, self.plane), apart)
             g0 = e.mul(e.mul(e.add(e.mul(nth, s.panels), panel), places), self.width)
-            pointers = [e.address(e.pointer(0), e.add(x0, a), kind) for a in ahead]
+            pointers = [e.address(e.pointer(0), e.add(x0, e.mul(a, apart)), kind) for a in ahead]
             panel0 = e.address(e.pointer(1), g0, kind)
             with e.loop(0, lines, name="line") as j:
                 line = e.add(line0, j)
@@ -157,11 +161,18 @@ class _Writer:
                         e.load(panel0, e.add(to, v * self.lanes), kind, self.lanes)
                         for v in range(self.spec.tile[1])
                     ]
-                    at = e.add(x1, e.mul(col, s.stride[2]))
+                    at = e.mul(e.add(x1, e.mul(col, s.stride[2])), apart)
                     for pointer, line_ in zip(pointers, sums):
-                        repeated = e.splat(e.load(pointer, at, kind), self.lanes)
-                        for vector, total in zip(vectors, line_):
-                            total.set(e.fma(repeated, vector, total.get()))
+                        for vector, total, x in zip(vectors, line_, self.read(pointer, at)):
+                            total.set(e.fma(x, vector, total.get()))
+
+    def read(self, pointer: Any, at: Index) -> list[Any]:
+        """What the vectors of a panel are multiplied with."""
+        e, wide = self.e, range(self.spec.tile[1])
+        if self.spec.depthwise:
+            return [e.load(pointer, e.add(at, v * self.lanes), self.kind, self.lanes) for v in wide]
+        repeated = e.splat(e.load(pointer, at, self.kind), self.lanes)
+        return [repeated for _ in wide]
 
     def ahead(self, numbers: list) -> list[Index]:
         """Where the rows m begin in an image: their channel, their tap's place."""
