@@ -23,6 +23,7 @@ from . import state as states
 from .options import check_switches, plain
 from .pace import Pace
 from .sweep import Formula, apply
+from .together import Applied, Together
 
 Hooks = OrderedDict[int, Callable[..., Any]]
 _global_pre_hooks: Hooks = OrderedDict()
@@ -86,6 +87,7 @@ class _HookTables:
     def _make_hook_tables(self) -> None:
         for table in _HookTables.__annotations__:
             self.__dict__.setdefault(table, OrderedDict())
+        self._together = Together()
 
 
 class Optimizer(_HookTables):
@@ -175,15 +177,19 @@ class Optimizer(_HookTables):
             with enable_grad():
                 loss = closure()
         with no_grad():
-            for group in self.param_groups:
-                if self.formula is None:
+            if self.formula is None:
+                for group in self.param_groups:
                     self._update_group(group)
-                else:
-                    self._step_group(group)
+            elif tracers or not self._together.step(self):
+                calls: list[Applied] = []
+                for group in self.param_groups:
+                    self._step_group(group, calls)
+                if not tracers:
+                    self._together.saw(self, calls)
         return loss
 
-    def _step_group(self, group: dict[str, Any]) -> None:
-        """The formula, for each parameter with a gradient."""
+    def _step_group(self, group: dict[str, Any], calls: list[Applied]) -> None:
+        """The formula, for each parameter with a gradient; `calls` are told about it."""
         pace = unwatched(Pace, self, group) if tracers else Pace(self, group)
         state: Any = {}
         for p in group["params"]:
@@ -199,7 +205,9 @@ class Optimizer(_HookTables):
                     state = self.state[p] = self.first_state(p, g, **pace.options)
                     switches = switches | dict.fromkeys(self.at_first, True)
             moments = [None if name is None else state[name] for name in pace.moments]
-            apply(pace, state, [g, p, *moments], switches)
+            tensors = [g, p, *moments]
+            numbers = apply(pace, state, tensors, switches)
+            calls.append(Applied(pace, state, tensors, numbers, switches))
 
     def _update_group(self, group: dict[str, Any]) -> None:
         """`update`, for each parameter with a gradient, uphill or pulled to zero if so wished."""

@@ -48,10 +48,11 @@ BLOCK = 262144  # elements of each array at a time; from 2^15 to 2^19 the best o
 
 def apply(
     pace: Pace, state: dict[str, Any], tensors: list[Tensor | None], switches: dict[str, bool]
-) -> None:
+) -> dict[str, float]:
     """One parameter's step: `tensors` (g, p, *moments) and the numbers of now into the formula.
 
-    The only place where an optimizer's formula meets memory.
+    The place where an optimizer's formula meets memory, parameter by parameter. Returns the
+    numbers.
     """
     numbers = unwatched(pace.numbers, state) if tracers else pace.numbers(state)
     sweep(pace.formula, tensors, numbers | switches)
@@ -60,6 +61,7 @@ def apply(
     for tensor in tensors[1:]:
         if tensor is not None:
             written(tensor)
+    return numbers
 
 
 @cache
