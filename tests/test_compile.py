@@ -1,6 +1,7 @@
 """A compiled function does what the function does, bit for bit, whatever changes between calls."""
 
 import copy
+import dataclasses
 import gc
 import pickle
 import threading
@@ -977,6 +978,49 @@ def test_threads():
     for worker in workers:
         worker.join()
     assert results == {n: [8.0 * n] * 20 for n in range(6)}
+
+
+def test_methods():
+    class Scaler:
+        def __init__(self, by):
+            self.by = by
+
+        @torch.compile
+        def scale(self, x):
+            return x * self.by
+
+    one, two = Scaler(1.0), Scaler(2.0)
+    for _ in range(2):
+        assert one.scale(torch.ones(1)).item() == 1
+        assert two.scale(torch.ones(1)).item() == 2
+    two.by = 3.0
+    assert two.scale(torch.ones(1)).item() == 3
+
+
+def test_hooks_of_all_modules():
+    model = nn.Linear(2, 2)
+    compiled = torch.compile(lambda x: model(x))
+    x = draw(1, 2)
+    first = compiled(x)
+    handle = nn.modules.module.register_module_forward_hook(lambda m, args, out: out * 2)
+    try:
+        assert bits(compiled(x)) == bits(first * 2)
+    finally:
+        handle.remove()
+    assert bits(compiled(x)) == bits(first)
+
+
+def test_dataclasses():
+    @dataclasses.dataclass
+    class Output:
+        loss: object
+        count: int
+
+    compiled = torch.compile(lambda out: Output(out.loss * 2, out.count + 1))
+    for i in range(3):
+        found = compiled(Output(torch.full((1,), float(i)), 3))
+        assert type(found) is Output and (found.loss.item(), found.count) == (2 * i, 4)
+    assert compiled.eager == 0
 
 
 def test_reset():

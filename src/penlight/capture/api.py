@@ -62,7 +62,8 @@ def compile(
         )
     if isinstance(backend, str) and backend not in BACKENDS:
         raise InvalidBackend(
-            f"Invalid backend: {backend!r}, see `torch._dynamo.list_backends()` for available backends."
+            f"Invalid backend: {backend!r}, see `torch._dynamo.list_backends()` for available "
+            "backends."
         )
     for kind, wrapped in wrappers:
         if isinstance(model, kind):
@@ -133,13 +134,16 @@ def report() -> str:
     one line or more
     """
     lines: list[str] = []
-    for f in sorted(EVERY, key=lambda f: str(getattr(f, "__qualname__", ""))):
-        name = getattr(f, "__qualname__", type(f.function).__name__)
-        ready = sum(program is not None for _, program in f.programs)
+    for f in sorted(EVERY, key=lambda f: f.name):
+        programs = [program for _, program in f.programs if program is not None]
+        runners = [runner for program in programs for runner in program.runners()]
+        ready = sum(runner.program is not None for runner in runners)
         lines.append(
-            f"{name}: {ready} of at most {LIMIT} programs, {f.calls} calls ({f.eager} eager), "
-            f"recorded in {f.seconds:.3f} s"
+            f"{f.name}: {len(programs)} of at most {LIMIT} programs ({ready} of {len(runners)} "
+            f"passes as machine code), {f.calls} calls ({f.eager} eager), recorded in "
+            f"{f.seconds:.3f} s, compiled in {sum(r.seconds for r in runners):.3f} s"
         )
+        lines += [f"  no machine code: {r.reason}" for r in runners if r.reason]
         lines += [f"  recorded again: {reason}" for reason in f.recompiles]
         lines += [f"  eager, {x.file}:{x.line}: {x.reason}" for x in f.fallbacks]
     return "\n".join(lines) or "nothing is compiled"

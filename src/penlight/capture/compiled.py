@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+import types
 import warnings
 import weakref
 from collections.abc import Callable
@@ -27,6 +28,12 @@ class Compiled:
         self.function, self.fullgraph, self.wait = function, fullgraph, wait
         self.forget()
         functools.update_wrapper(self, function, updated=())
+        owner = getattr(function, "__self__", None)
+        self.name = (
+            type(owner).__name__
+            if owner is not None
+            else str(getattr(function, "__qualname__", type(function).__name__))
+        )
         EVERY.add(self)
 
     def forget(self) -> None:
@@ -37,6 +44,10 @@ class Compiled:
         self.fallbacks: list[Failure] = []
         self.seconds = 0.0
         self.warned = False
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        """As a method of a class."""
+        return self if owner is None else types.MethodType(self, owner)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The function's result."""
@@ -99,9 +110,8 @@ class Compiled:
         if not self.warned:
             self.warned = True
             place = f" at {file}:{line}" if file else ""
-            name = getattr(self.function, "__qualname__", type(self.function).__name__)
             warnings.warn(
-                f"{name} runs uncompiled{place}: {reason}", UserWarning, stacklevel=_depth()
+                f"{self.name} runs uncompiled{place}: {reason}", UserWarning, stacklevel=_depth()
             )
 
 

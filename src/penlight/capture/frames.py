@@ -7,10 +7,11 @@ replay, and whether they do something that a replay would not do: then the call 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections import OrderedDict, deque
-from types import CellType, FrameType, FunctionType, ModuleType
+from types import CellType, CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
 from ..core.tape import Node
@@ -25,10 +26,14 @@ MISSING = object()
 class Frames:
     """The user's functions that run within a `with` block."""
 
-    def __init__(self, tracer: Any):
+    def __init__(self, tracer: Any, function: Any):
         self.tracer = tracer
         self.reads = Reads(tracer)
         self.previous: Any = None
+        self.functions: dict[CodeType, list[FunctionType]] = {}
+        function = getattr(function, "__func__", function)
+        if isinstance(function, FunctionType):
+            self.functions[function.__code__] = [function]
 
     def __enter__(self) -> Frames:
         self.previous = sys.getprofile()
@@ -165,6 +170,22 @@ class Frames:
                 return MISSING
         return value
 
+    def _cell(self, frame: FrameType, name: str) -> CellType | None:
+        """The cell of a free variable: it belongs to the function object that is running."""
+        code = frame.f_code
+        if code not in self.functions:
+            found = gc.get_referrers(code)
+            self.functions[code] = [f for f in found if isinstance(f, FunctionType)]
+        at, value = code.co_freevars.index(name), frame.f_locals.get(name, MISSING)
+        for function in self.functions[code]:
+            cell = (function.__closure__ or ())[at]
+            try:
+                if cell.cell_contents is value:
+                    return cell
+            except ValueError:
+                continue  # not set yet in that function
+        return None
+
     def _read(self, frame: FrameType, chain: Chain, values: dict) -> None:
         if chain.kind == "global":
             if chain.name not in frame.f_globals:
@@ -177,7 +198,7 @@ class Frames:
             value = values.get(chain.name, MISSING)
             if value is MISSING:
                 return
-            cell = _cell(frame, chain.name)
+            cell = self._cell(frame, chain.name)
             if cell is not None:
                 self.reads.cell(cell, value, f"the variable {chain.name!r}")
         else:
@@ -185,21 +206,6 @@ class Frames:
             if value is MISSING:
                 return
         self.reads.path(value, chain)
-
-
-def _cell(frame: FrameType, name: str) -> CellType | None:
-    """The cell of a free variable: it belongs to the running function's object."""
-    import gc
-
-    for holder in gc.get_referrers(frame.f_code):
-        if isinstance(holder, FunctionType) and holder.__code__ is frame.f_code:
-            cell = (holder.__closure__ or ())[frame.f_code.co_freevars.index(name)]
-            try:
-                if cell.cell_contents is frame.f_locals.get(name, MISSING):
-                    return cell
-            except ValueError:
-                continue
-    return None
 
 
 def _is_harmless(filename: str) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 from ..core import dtype as dtypes
 from ..core.tape import changes, modes
 from ..core.tensor import Tensor
+from ..core.watch import shared_hooks
 from .reads import Read, Reads, is_plain, same, snapshot
 from .sources import Argument, Fixed, Grad, Stored
 from .tracer import Numbers, Tracer, owner
@@ -123,7 +124,8 @@ class Guards:
             if isinstance(action, Numbers):
                 self._optimizer(action, reads)
         self.reads = reads.checks()
-        self.modules = Modules(list(reads.modules.values()))
+        if reads.modules:
+            self.modules = Modules([*reads.modules.values(), *shared_hooks])
         self.written = [position for position, _ in stores]
         self.seen = [None] * len(self.sources)
         self.check = self._generated()
@@ -164,8 +166,8 @@ class Guards:
             shape, kind, strides = names(form.shape), names(form.kind), names(form.strides)
             add(f" t = T[{i}]; a{i} = t._array")
             add(
-                f" if a{i}.shape != {shape} or a{i}.dtype is not {names(form.dtype)} or a{i}.strides"
-                f" != {strides} or t.__class__ is not {kind} or (t._hooks is not None and "
+                f" if a{i}.shape != {shape} or a{i}.dtype is not {names(form.dtype)} or "
+                f"a{i}.strides != {strides} or t.__class__ is not {kind} or (t._hooks is not None and "
                 f"has_hooks(t)) or (t._requires_grad if t._view is None else t.requires_grad) "
                 f"is not {form.requires_grad}: return None"
             )

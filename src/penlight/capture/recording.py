@@ -37,7 +37,7 @@ def record(
     tensors: list[Tensor] = []
     take_apart((args, kwargs) if kwargs else args, tensors, [])
     tracer = Tracer(tensors)
-    frames = Frames(tracer)
+    frames = Frames(tracer, function)
     modes.tracer = tracer
     tracers.append(tracer)
     births.append(tracer)
@@ -172,7 +172,7 @@ class _Assembly:
         chain: list[tuple] = []
         root = entry.root
         while entry.parent is not None:
-            name, function, args, place, slot, _ = entry.take
+            _, function, args, place, slot, _ = entry.take
             if any(isinstance(a, Ref) for i, a in enumerate(args) if i != place):
                 raise Refused("the result is a view that depends on another tensor")
             chain.insert(0, (function, args, place, slot))

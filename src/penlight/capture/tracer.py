@@ -285,7 +285,7 @@ class Tracer:
             entry.version += 1
             entry.number = number
             return
-        name, function, args, place, slot, _ = entry.take
+        _, function, args, place, slot, _ = entry.take
         parent = entry.parent
         how = (Ref(self.current(parent)), Ref(number), function, args, place, slot)
         (whole,) = self.emit("assign_view", assign_view, how, (parent.array,))

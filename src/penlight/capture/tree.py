@@ -29,6 +29,9 @@ def take_apart(value: Any, tensors: list[Tensor], others: list) -> Any:
     if kind is dict or kind is OrderedDict:
         parts = tuple([take_apart(v, tensors, others) for v in value.values()])
         return kind, (tuple(value), parts)
+    if hasattr(kind, "__dataclass_fields__") and hasattr(value, "__dict__"):
+        own = vars(value)
+        return kind, (tuple(own), tuple([take_apart(v, tensors, others) for v in own.values()]))
     others.append(value)
     return None
 
@@ -43,6 +46,11 @@ def put_together(form: Any, tensors: Callable[[], Any], others: Callable[[], Any
     if kind is dict or kind is OrderedDict:
         names, parts = parts
         return kind(zip(names, [put_together(p, tensors, others) for p in parts]))
+    if hasattr(kind, "__dataclass_fields__"):
+        names, parts = parts
+        made = object.__new__(kind)
+        vars(made).update(zip(names, [put_together(p, tensors, others) for p in parts]))
+        return made
     made = [put_together(p, tensors, others) for p in parts]
     if kind is list:
         return made

@@ -11,6 +11,7 @@ from typing import Any
 
 from .tape import changes, modes
 
+shared_hooks: list[Any] = []  # whose attributes are the hooks of all modules
 wrappers: list[tuple[type, Callable]] = []  # what `compile` makes of instances of a class
 tracers: list[Any] = []  # the recordings now open, of all threads
 

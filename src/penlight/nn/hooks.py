@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.tape import Removable as RemovableHandle
+from ..core.watch import shared_hooks
 from .backward_hook import BackwardHook
 
 
@@ -59,6 +60,7 @@ class _Everywhere(HookTables):
 
 
 EVERYWHERE = _Everywhere()
+shared_hooks.append(EVERYWHERE)
 
 
 def add_hook(
