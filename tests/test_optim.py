@@ -435,6 +435,7 @@ def applied(monkeypatch):
         before, numbers = copies(tensors), pace.numbers(state)
         sweep(pace.formula, tensors, numbers | switches)
         calls.append((pace, state, tensors, switches, numbers, before, copies(tensors)))
+        return numbers
 
     monkeypatch.setattr(penlight.optim.optimizer, "apply", record)
     return calls

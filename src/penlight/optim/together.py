@@ -124,7 +124,9 @@ class _Entry:
     __slots__ = ("array", "form", "memory", "p", "state")
 
     def __init__(self, p: Tensor, pace: Pace, call: Applied | None):
-        self.p, self.array, self.form, self.state = p, p._array, None, None
+        self.p, self.array = p, p._array
+        self.form: tuple | None = None
+        self.state: dict[str, Any] | None = None
         self.memory: list = []
         if call is not None:
             g: Any = call.tensors[0]
