@@ -140,7 +140,7 @@ class _Entry:
         """Whether parameter and moments are where they were."""
         if self.p._array is not self.array:
             return False
-        state = self.state
+        state: Any = self.state
         if state is not None:
             if states.get(self.p) is not state:
                 return False
