@@ -1,7 +1,5 @@
 """Pooling kernels: PyTorch's results, the same bits however they are made and run."""
 
-import math
-
 import numpy as np
 import pytest
 import torch
@@ -42,12 +40,12 @@ def torch_function(name, rank):
 
 
 @settings(max_examples=60, deadline=None)
-@given(windows(), st.randoms(use_true_random=False), st.sampled_from(["f4", "f8"]))
-def test_max(window, random, dtype):
+@given(windows(), st.integers(0, 99), st.sampled_from(["f4", "f8"]))
+def test_max(window, seed, dtype):
     size, kernel, stride, padding, dilation, ceil_mode = window
     count = places(*window)
     values = [-INF, -2.0, -0.0, 0.0, 1.0, 1.0, 2.0, INF, NAN]
-    x = np.array(random.choices(values, k=6 * math.prod(size)), dtype).reshape(2, 3, *size)
+    x = np.random.default_rng(seed).choice(values, (2, 3, *size)).astype(dtype)
     given_ = torch.tensor(x, requires_grad=True)
     y, index = torch_function("max_pool", len(size))(
         given_, kernel, stride, padding, dilation, ceil_mode, True

@@ -139,7 +139,8 @@ def _blocked(kind: str, numbers: dict[str, Any]) -> Sizes:
     lanes = host().lanes(size_of(kind))
     places, taps, depth = numbers["places"], prod(numbers["taps"]), numbers["depth"]
     wide, lines = places[2], places[0] * places[1]
-    most = _BLOCK_VECTORS * lanes
+    apart = numbers["out_step"] != (1, 1, 1)  # results are scattered: sums should not go and return
+    most = _BLOCK_VECTORS * lanes // (2 if apart else 1)
     images = rows = 1
     cols = wide
     if wide > 2 * most:
@@ -151,9 +152,9 @@ def _blocked(kind: str, numbers: dict[str, Any]) -> Sizes:
         slot = _round(rows * cols, lanes)
         images = max(n for n in range(1, most // slot + 1) if numbers["images"] % n == 0)
     slot = _round(rows * cols, lanes)
-    pitch = _round(images * slot, lanes) + 4 * lanes
+    pitch = _round(images * slot, lanes) + lanes
     panels = max(1, -(-depth * taps // _PANEL_ROWS))
-    if numbers["out_step"] != (1, 1, 1):  # results lie apart: sums should not go there and back
+    if apart:
         panels = -(-panels // 4)
     block_depth = -(-depth // panels)
     panel = _round(block_depth * max(taps, 1) * pitch + 4 * lanes, 64)

@@ -200,15 +200,14 @@ class _Writer:
     # ------------------------------------------------------------ backward
 
     def each_plane(self, act: Callable) -> None:
-        """act(plane) for this thread's planes, after dx is zero there."""
+        """act(plane) for this thread's planes of dx, each filled with zeros before."""
         e, lanes = self.e, self.lanes
         start, stop = e.share(self.s.planes)
-        first = e.mul(start, self.plane)
-        last = e.mul(stop, self.plane)
-        with e.loop(first, last, lanes, "clear") as i:
-            mask = e.first_lanes(e.sub(last, i), lanes)
-            e.store(e.constant(0.0, self.kind, lanes), e.pointer(2), i, self.kind, mask)
         with e.loop(start, stop, name="plane") as plane:
+            dx = e.address(e.pointer(2), e.mul(plane, self.plane), self.kind)
+            with e.loop(0, self.plane, lanes, "clear") as i:
+                mask = e.first_lanes(e.sub(self.plane, i), lanes)
+                e.store(e.constant(0.0, self.kind, lanes), dx, i, self.kind, mask)
             act(plane)
 
     def max_backward(self) -> None:
