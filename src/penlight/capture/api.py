@@ -46,7 +46,7 @@ def compile(
 
     See https://docs.pytorch.org/docs/stable/generated/torch.compile.html
     """
-    chosen = {
+    chosen: dict[str, Any] = {
         "fullgraph": fullgraph, "dynamic": dynamic, "backend": backend, "mode": mode,
         "options": options, "disable": disable, "wait": wait,
     }  # fmt: skip
@@ -67,13 +67,17 @@ def compile(
         )
     for kind, wrapped in wrappers:
         if isinstance(model, kind):
-            return wrapped(model, made(model.__call__, chosen))
+            return wrapped(model, made(_call_of(model), chosen))
     if not callable(model):
         raise TypeError(f"torch.compile expects a callable, but got {type(model).__name__}")
     return made(model, chosen)
 
 
-def made(function: Callable, chosen: dict) -> Any:
+def _call_of(model: Any) -> Callable:
+    return model.__call__
+
+
+def made(function: Callable, chosen: dict[str, Any]) -> Any:
     """The compiled form of a function; itself where nothing is to be compiled."""
     if (
         chosen["disable"]

@@ -121,7 +121,7 @@ class Scan:
         missing = 1
         while at >= 0:
             step = self.steps[at]
-            if step.opcode in dis.hasjrel or step.opcode in dis.hasjabs:
+            if step.opcode in JUMPS:
                 return -1
             missing -= dis.stack_effect(step.opcode, step.arg)
             at -= 1
@@ -138,7 +138,7 @@ class Scan:
 
     def is_own(self, name: str) -> bool:
         """Whether a local name always holds a container that the function itself made."""
-        places = self.sources.get(name)
+        places = self.sources.get(name, [])
         return bool(places) and all(self._makes(at - 1) for at in places)
 
     def _makes(self, at: int) -> bool:
@@ -167,6 +167,7 @@ ROOTS = {
     "LOAD_DEREF": "cell", "LOAD_CLASSDEREF": "cell", "LOAD_FROM_DICT_OR_DEREF": "cell",
     "LOAD_GLOBAL": "global", "LOAD_NAME": "global",
 }  # fmt: skip
+JUMPS = {*dis.hasjrel, *dis.hasjabs}
 CONTAINERS = {"list", "dict", "set", "defaultdict", "deque", "OrderedDict", "Counter"}
 
 _scans: dict[CodeType, Scan] = {}

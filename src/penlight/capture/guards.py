@@ -167,8 +167,8 @@ class Guards:
             add(f" t = T[{i}]; a{i} = t._array")
             add(
                 f" if a{i}.shape != {shape} or a{i}.dtype is not {names(form.dtype)} or "
-                f"a{i}.strides != {strides} or t.__class__ is not {kind} or (t._hooks is not None and "
-                f"has_hooks(t)) or (t._requires_grad if t._view is None else t.requires_grad) "
+                f"a{i}.strides != {strides} or t.__class__ is not {kind} or (t._hooks is not None "
+                f"and has_hooks(t)) or (t._requires_grad if t._view is None else t.requires_grad) "
                 f"is not {form.requires_grad}: return None"
             )
         for i, value in enumerate(self.others):
@@ -181,11 +181,11 @@ class Guards:
             add(f" if {m}.count != changes[0] and not {m}.hold(): return None")
         for read in self.reads:
             self._read(add, names, read)
-        for leaf, form in self.grads:
+        for leaf, before in self.grads:
             add(f" g = {names(leaf)}._grad")
-            add(f" if g is {'not ' if form is None else ''}None: return None")
-            if form is not None:
-                add(f" if {names(form)}.reason(g): return None")
+            add(f" if g is {'not ' if before is None else ''}None: return None")
+            if before is not None:
+                add(f" if {names(before)}.reason(g): return None")
         for position, source, form in self.stored:
             t = names(source.tensor)
             add(f" a = {t}._array")

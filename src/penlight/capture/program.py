@@ -37,7 +37,7 @@ class Backward:
         self.edges, self.trace, self.places = edges, trace, places
         self.saved, self.forms = saved, forms
         self.fixed = list(constants)
-        self.run = None if trace is None else Runner(trace)
+        self.run: Any = None if trace is None else Runner(trace)
 
 
 class CompiledFunctionBackward(Node):
@@ -91,7 +91,7 @@ class Program:
     def __init__(self, tracer: Tracer, result: tuple, bound: list, backward: Backward | None):
         self.trace, self.sources = tracer.trace, tracer.sources
         self.form, self.others, self.shown = result
-        self.backward = backward
+        self.backward: Any = backward
         last = max((i for i, a in enumerate(tracer.actions) if type(a) is Numbers), default=-1)
         self.before, self.after = tracer.actions[: last + 1], tracer.actions[last + 1 :]
         for action in self.before:
@@ -104,7 +104,7 @@ class Program:
         self.run = Runner(self.trace)
         written = [self.sources[position] for position, _ in self.trace.stores]
         self.stored = [s.tensor for s in written if type(s) is Stored]
-        self.given = [s for s in written if type(s) is not Stored]
+        self.given: list[Any] = [s for s in written if type(s) is not Stored]
         self.gradients = [(b.leaf, b.made.number) for b in bound if b.is_simple()]
         self.bound = [b for b in bound if not b.is_simple()]
         self.single = None

@@ -59,7 +59,8 @@ def record(
 
 def _take_argument(tracer: Tracer, position: int, t: Tensor) -> None:
     if id(t) in tracer.inputs:
-        tracer.repeats.append((position, tracer.sources[tracer.inputs[id(t)][1].source].position))
+        first: Any = tracer.sources[tracer.inputs[id(t)][1].source]
+        tracer.repeats.append((position, first.position))
         return
     known = tracer.entries.get(id(t._array))
     if known is None:
@@ -178,7 +179,7 @@ class _Assembly:
             chain.insert(0, (function, args, place, slot))
             entry = entry.parent
         if root.source is not None:
-            made = Shown(root.source, chain)
+            made: Any = Shown(root.source, chain)
         else:
             key = id(root)
             if key not in self.roots:
@@ -225,7 +226,7 @@ class _Assembly:
 
     def _backward(self) -> Backward | None:
         """The program of the backward pass, if results require gradients."""
-        outs = []
+        outs: list[Tensor] = []
         for t in self.tensors:
             wants = id(t) in self.tracer.fresh and t.requires_grad and t._node is not None
             if wants and not any(t is o for o in outs):
@@ -299,9 +300,9 @@ def _backward(whole: _Assembly, outs: list[Tensor], wanted: list) -> Backward:
             need(number)
         ordered.append(call)
         made.update(call.results)
-    for number in results:
-        if number is not None:
-            need(number)
+    for result in results:
+        if result is not None:
+            need(result)
     backward.calls = ordered
     return _cut(whole, backward, results, needed, (constants, sources), outs, wanted)
 
@@ -312,7 +313,9 @@ def _cut(
 ) -> Backward:  # fmt: skip
     """Decides how each value that the backward pass needs is kept for it."""
     tracer, trace = whole.tracer, whole.trace
-    by_number = {e.number: (t, e) for t, e in tracer.inputs.values() if not e.version}
+    by_number: dict[int, tuple] = {
+        e.number: (t, e) for t, e in tracer.inputs.values() if not e.version
+    }
     first = {number: position for position, number in enumerate(trace.inputs)}
     saved: list[tuple] = []
     for number in needed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,7 @@ class Runner:
 
     def __init__(self, trace: Trace, wait: bool = False):
         self.trace, self.wait = trace, wait
-        self.program = None
+        self.program: Any = None
         self.reason = ""
         self.seconds = 0.0
         self.strides: list | None = None
@@ -49,7 +50,7 @@ class Runner:
         if self.wait:
             started = time.perf_counter()
             try:
-                found = program.compile(self.trace, arrays)
+                found: Any = program.compile(self.trace, arrays)
             except program.Unlowerable as reason:
                 found = reason
             self._ready(found, time.perf_counter() - started)

@@ -30,13 +30,15 @@ class Entry:
     """One array met during the recording: its value's number, and for a view how it was taken."""
 
     __slots__ = ("array", "number", "parent", "root", "source", "take", "version")
+    parent: Any
+    source: Any
 
     def __init__(self, array: np.ndarray, number: int, parent: Entry | None = None):
         self.array, self.number, self.parent = array, number, parent
         self.root: Entry = self if parent is None else parent.root
-        self.version = self.root.version if parent is not None else 0
+        self.version: int = 0 if parent is None else parent.root.version
         self.take: tuple = ()  # of a view: name, function, arguments, place of the parent, slot
-        self.source: int | None = None  # of an input: its position
+        self.source = None  # of an input: its position
 
 
 def telling(method: Callable) -> Callable:
@@ -128,7 +130,7 @@ class Tracer:
 
     def entry_of(self, t: Tensor) -> Entry:
         """What is known of a tensor's array; one from before the recording becomes an input."""
-        found = self.entries.get(id(t._array))
+        found: Any = self.entries.get(id(t._array))
         if id(t) in self.inputs:
             if found is not self.inputs[id(t)][1]:
                 raise Refused("a tensor's memory was replaced")
