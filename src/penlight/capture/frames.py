@@ -30,6 +30,7 @@ class Frames:
         self.tracer = tracer
         self.reads = Reads(tracer)
         self.previous: Any = None
+        self.importing: FrameType | None = None
         self.functions: dict[CodeType, list[FunctionType]] = {}
         function = getattr(function, "__func__", function)
         if isinstance(function, FunctionType):
@@ -49,7 +50,12 @@ class Frames:
             sys.setprofile(self.previous)
             return
         code = frame.f_code
-        if not runs_users(frame):
+        if self.importing is not None:  # what runs when a module is loaded happens only once
+            if event == "return" and frame is self.importing:
+                self.importing = None
+        elif code.co_name == "_find_and_load" and code.co_filename.startswith("<frozen"):
+            self.importing = frame
+        elif not runs_users(frame):
             if event == "call":
                 self._entered_other(frame)
         elif event == "call":
