@@ -169,11 +169,11 @@ def _round(n: int, to: int) -> int:
 
 
 def _rows(lines: int, wide: int, lanes: int, most: int) -> int:
-    """Rows in a block: up to `most` places, few lanes wasted, divisors of `lines` preferred."""
+    """Rows in a block: some `most` places, few lanes wasted, divisors of `lines` preferred."""
 
     def waste(rows: int) -> tuple[float, int]:
         vectors = -(-rows * wide // lanes) * -(-lines // rows)
         uneven = lines % rows != 0
-        return vectors * lanes / (lines * wide) + 0.05 * uneven, -rows
+        return vectors * lanes / (lines * wide) + 0.15 * uneven, -rows
 
-    return min(range(1, max(1, most // wide) + 1), key=waste)
+    return min(range(1, max(1, most * 3 // 2 // wide) + 1), key=waste)
