@@ -50,10 +50,10 @@ class Frames:
             sys.setprofile(self.previous)
             return
         code = frame.f_code
-        if self.importing is not None:  # what runs when a module is loaded happens only once
+        if self.importing is not None:  # what runs when a module is looked for happens once
             if event == "return" and frame is self.importing:
                 self.importing = None
-        elif code.co_name == "_find_and_load" and code.co_filename.startswith("<frozen"):
+        elif code.co_name in ("_find_and_load", "_find_spec") and place(code.co_filename) != "user":
             self.importing = frame
         elif not runs_users(frame):
             if event == "call":
