@@ -16,10 +16,6 @@ from .tracer import Numbers, Tracer
 from .tree import put_together
 
 
-class Changed(Exception):
-    """Something that the program takes for granted is otherwise; the text says what."""
-
-
 class Backward:
     """The program of a backward pass, and what it needs from the forward pass.
 
