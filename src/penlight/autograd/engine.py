@@ -1,14 +1,15 @@
 """The backward walk: gradients flow from the outputs through the tape to the leaves.
 
-Serial numbers are a topological order, so the walk needs no queue: the nodes reachable from the
-outputs, latest first. It knows no op by name; a gradient is summed and cast here to the shape and
-dtype of the value it belongs to, so that no rule has to undo broadcasting or promotion.
+Serial numbers are a topological order: of the nodes at which gradients wait, the latest has all of
+its own. It knows no op by name; a gradient is summed and cast here to the shape and dtype of the
+value it belongs to, so that no rule has to undo broadcasting or promotion.
 """
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
+from heapq import heappop, heappush
 from itertools import chain
 from typing import Any
 
@@ -41,9 +42,15 @@ def _serial_of(node: Node) -> int:
 class Walk:
     """One backward pass: the gradients still on their way, and where they end."""
 
+    __slots__ = (
+        "accumulate", "adds", "create_graph", "found", "keep", "leaves", "pending", "points",
+        "queue", "roots", "shares", "__weakref__",
+    )  # fmt: skip
+
     def __init__(self, keep: bool, create_graph: bool, wanted: Sequence | None):
         self.keep, self.create_graph = keep, create_graph
-        self.pending: dict[Node, list] = {}
+        self.queue: list[int] = []  # a heap: of the nodes where gradients wait, -serial
+        self.pending: dict[int, tuple[Node, list]] = {}  # by -serial: the gradients per output
         self.shares: dict[Tensor, list] = {}  # per leaf: its gradient so far, and: is it ours?
         self.found: dict[int, Tensor] = {}  # gradients asked for, by id of the tensor
         self.accumulate = wanted is None
@@ -59,28 +66,48 @@ class Walk:
 
     def run(self, roots: list[tuple], grads: list[Tensor]) -> None:
         """Sends `grads` in at `roots` (edges) and walks until every leaf has its share."""
-        nodes = reachable(edge[0] for edge in roots if isinstance(edge[0], Node))
-        if not self.accumulate:
-            nodes = self._on_the_way(nodes)
-        self.nodes, self.roots = nodes, roots
+        self.roots = roots
         if tracers:
-            note_walk(nodes)
+            note_walk(self.nodes())
         for edge, grad in zip(roots, grads):
             self.deliver(edge, grad)
+        grads.clear()  # one holder less: see _add_to
         previous, modes.grad = modes.grad, self.create_graph and not modes.inference
         try:
-            plain = not self.points and not modes.anomaly
-            for node in nodes:
-                buffer = self.pending.pop(node, None)
-                if buffer is None:
-                    continue
-                if plain and node.notes is None:
-                    self.plain_step(node, buffer)
-                else:
-                    self.step(node, buffer)
+            if self.accumulate and not modes.anomaly:
+                self._everywhere()
+            else:
+                nodes = None if self.accumulate else set(self.nodes())
+                while self.queue:
+                    node, buffer = self.pending.pop(heappop(self.queue))
+                    if nodes is None or node in nodes:
+                        self.step(node, buffer)
             self.settle()
         finally:
             modes.grad = previous
+
+    def nodes(self) -> list[Node]:
+        """The nodes that this walk goes through, latest first."""
+        nodes = reachable(edge[0] for edge in self.roots if isinstance(edge[0], Node))
+        return nodes if self.accumulate else self._on_the_way(nodes)
+
+    def _everywhere(self) -> None:
+        """All nodes. Most are watched by nobody, so their road is kept short."""
+        queue, pending, keep, deliver = self.queue, self.pending, self.keep, self.deliver
+        while queue:
+            node, buffer = pending.pop(heappop(queue))
+            if node.notes is not None:
+                self.step(node, buffer)
+                continue
+            results = node.backward(buffer)
+            edges = node.edges
+            if len(results) != len(edges):
+                raise wrong_count(node, results)
+            if not keep:
+                node.release()
+            for edge, grad in zip(edges, results):
+                if edge is not None and grad is not None:
+                    deliver(edge, grad, node)
 
     def _on_the_way(self, nodes: list[Node]) -> list[Node]:
         """Only the nodes through which a gradient reaches something asked for."""
@@ -94,19 +121,6 @@ class Walk:
             ):
                 useful.add(node)
         return [n for n in nodes if n in useful]
-
-    def plain_step(self, node: Node, grads: list) -> None:
-        """One node that nobody watches: most of them, so this road is kept short."""
-        results = node.backward(grads)
-        edges = node.edges
-        if len(results) != len(edges):
-            raise wrong_count(node, results)
-        if not self.keep:
-            node.release()
-        deliver = self.deliver
-        for edge, grad in zip(edges, results):
-            if edge is not None and grad is not None:
-                deliver(edge, grad, node)
 
     def step(self, node: Node, grads: list) -> None:
         """One node: hooks, gradient rule, hooks, deliveries."""
@@ -158,10 +172,10 @@ class Walk:
             return False
         target = edge[0]
         if isinstance(target, Node):
-            return target in self.nodes
+            return target in self.nodes()
         if not self.accumulate and id(t) not in self.leaves:
             return False
-        edges = chain(self.roots, *(node.edges for node in self.nodes))
+        edges = chain(self.roots, *(node.edges for node in self.nodes()))
         return any(e is not None and e[0] is target for e in edges)
 
     def _note_points(self, node: Node, grads: list) -> None:
@@ -178,9 +192,12 @@ class Walk:
             array = grad._array
             if array.shape != shape or array.dtype is not form:
                 grad = fitted(grad, shape, form, origin, edge)
-            buffer = self.pending.get(target)
-            if buffer is None:
-                buffer = self.pending[target] = [None] * len(target.outputs)
+            key = -target.serial
+            entry = self.pending.get(key)
+            if entry is None:
+                entry = self.pending[key] = target, [None] * len(target.outputs)
+                heappush(self.queue, key)
+            buffer = entry[1]
             waiting = buffer[slot]
             buffer[slot] = grad if waiting is None else waiting + grad
             return
