@@ -1,11 +1,16 @@
-"""Which kernels a convolution, its input gradient or its weight gradient takes, in order."""
+"""Which kernels a convolution, its input gradient or its weight gradient takes, in order.
+
+Buffers "a" and "b" are read, "out" is written, the others are workspaces.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import prod
 from typing import Any
 
+from ...core.threads import usable_cores
+from ..forms import Launch, Plan
 from ..host import host
 from ..spec import Operand, Step
 from ..types import size_of
@@ -14,32 +19,9 @@ from .layout import Pad, PadSizes, Reorder, Transpose, TransposeSizes
 from .sweep import Sizes, Sweep
 from .weight_gradient import WeightGradient, WeightSizes
 
-_MOST_THREADS = 64
+# who works has a panel; the kernels that read their sizes read this number too
+_MOST_THREADS = max(4, usable_cores())
 _WORTH = 1 << 17  # multiply-adds that are worth a thread
-
-
-@dataclass(frozen=True)
-class Launch:
-    """A kernel, the names of its buffers, how many threads are worth waking for it.
-
-    `numbers` are an i64 buffer behind the others, if there are any.
-    """
-
-    spec: Any
-    buffers: tuple[str, ...]
-    threads: int
-    numbers: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Kernels to run one after the other, and the elements of workspace that they share.
-
-    Buffers "a" and "b" are read, "out" is written, others are workspaces.
-    """
-
-    launches: tuple[Launch, ...]
-    workspaces: tuple[tuple[str, int], ...]
 
 
 def forward_plan(

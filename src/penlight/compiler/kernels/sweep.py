@@ -261,30 +261,42 @@ class _Writer:
             channel = e.add(e.mul(e.add(image, block.group), s.depth), first)
             start = e.mul(channel, self.x_plane)
             taps = s.taps
-            with e.loop(0, taps[0]) as d, e.loop(0, taps[1]) as h, e.loop(0, taps[2]) as w:
+            with e.loop(0, taps[0]) as d, e.loop(0, taps[1]) as h:
                 lead = [
                     e.dot((p, k), (s.step[axis], s.tap_step[axis]), s.base[axis])
                     for axis, p, k in ((0, deep, d), (1, high, h))
                 ]
-                tap = e.dot((d, h, w), (e.mul(taps[1], taps[2]), taps[2], 1))
-                to = e.add(at, e.mul(tap, s.pitch))
-                self.pack_line(block, start, depth, lead, w, to)
+                to = e.add(at, e.mul(e.mul(e.add(e.mul(d, taps[1]), h), taps[2]), s.pitch))
+                self.pack_line(block, start, depth, lead, to)
 
-    def pack_line(
-        self, block: Block, plane: Index, depth: Index, lead: list, tap: Index, to: Index
-    ) -> None:
-        """One row of places under one tap, of every channel: `block_cols` elements each."""
-        e, s = self.e, self.s
+    def pack_line(self, block: Block, plane: Index, depth: Index, lead: list, to: Index) -> None:
+        """One row of places under the taps of a row, of every channel: `block_cols` elements each.
+
+        Taps are the inner loop where they are known: they read the same lines.
+        """
+        e, s, wide = self.e, self.s, self.s.taps[2]
         line = e.add(plane, e.mul(e.add(e.mul(lead[0], s.size[1]), lead[1]), s.size[2]))
         limit = self.readable(lead)
-        first = e.dot((block.col, tap), (s.step[2], s.tap_step[2]), s.base[2])
-        for start, lanes in self.pieces():
-            at = e.add(first, e.mul(start, s.step[2]))
+
+        def part(w: Index, start: Index, lanes: int) -> tuple:
+            """A piece of the row under one tap: where it begins, how it is read, where it goes."""
+            at = e.dot((block.col, w, start), (s.step[2], s.tap_step[2], s.step[2]), s.base[2])
             read = self.reader(at, limit, lanes, self.all_inside(start, lanes))
+            return e.add(line, at), read, e.add(e.add(to, start), e.mul(w, s.pitch))
+
+        def copy(parts: list) -> None:
             with e.loop(0, depth, name="channel") as c:
-                value = read(e.add(e.add(line, at), e.mul(c, self.x_plane)))
-                next_ = e.add(to, e.add(start, e.mul(e.mul(c, self.taps), s.pitch)))
-                e.store(value, self.panel, next_, self.spec.kind)
+                from_, down = e.mul(c, self.x_plane), e.mul(e.mul(c, self.taps), s.pitch)
+                for first, read, target in parts:
+                    value = read(e.add(first, from_))
+                    e.store(value, self.panel, e.add(target, down), self.spec.kind)
+
+        if isinstance(wide, int) and isinstance(s.block_cols, int) and wide * s.block_cols <= 128:
+            copy([part(w, *piece) for w in range(wide) for piece in self.pieces()])
+            return
+        with e.loop(0, wide) as w:
+            for piece in self.pieces():
+                copy([part(w, *piece)])
 
     def all_inside(self, start: Index, lanes: int) -> bool:
         """Whether no lane of a piece of a row can meet padding or the row's end."""
