@@ -11,7 +11,7 @@ from llvmlite import ir
 from ..emit import I64, Emitter, Index
 from ..spec import Operand
 
-Triple = tuple[Index, Index, Index]
+Triple = tuple[Index, ...]  # of three
 T = TypeVar("T", bound="Numbers")
 
 
