@@ -171,7 +171,7 @@ class _Writer:
             width = e.splat(e.value(self.s.size[2]), lanes)
             mask = e.builder.icmp_unsigned("<", steps_from(e, first, 1, lanes), width)
             halves.append(e.load(e.pointer(0), e.add(line, first), kind, lanes, mask))
-        return shuffled(e, *halves, range(0, 2 * lanes, 2))
+        return shuffled(e, halves[0], halves[1], range(0, 2 * lanes, 2))
 
     def each_tap(self) -> Iterator[tuple[Index, tuple]]:
         """(number, position) of the taps, ascending."""

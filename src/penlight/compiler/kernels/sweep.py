@@ -101,7 +101,7 @@ class Sweep:
         with e.guard(e.builder.icmp_signed("<", e.thread, e.value(threads)), "working"):
             e.threads = e.least(e.threads, threads)
             writer = _Writer(self, sizes, e)
-            writer.blocks() if self.tile else writer.lines_directly()
+            writer.blocks(self.tile[0]) if self.tile else writer.lines_directly()
 
 
 class _Writer:
@@ -117,10 +117,10 @@ class _Writer:
         self.x_plane = e.mul(e.mul(s.size[0], s.size[1]), s.size[2])
         self.tiles = Tiles(spec, s, e, self.panel)
 
-    def blocks(self) -> None:
+    def blocks(self, rows: int) -> None:
         """This thread's share of (block, tile of channels)."""
         e, s = self.e, self.s
-        tiles = self.over(s.rows, self.spec.tile[0])
+        tiles = self.over(s.rows, rows)
         counts = (
             s.groups, self.over(s.images, s.block_images),
             self.over(self.lines, s.block_rows), self.over(s.places[2], s.block_cols),
@@ -356,7 +356,7 @@ class _Writer:
 
         def even(index: Index) -> Any:
             both = [e.load(self.x, e.add(index, h), kind, lanes, mask) for h, mask in halves]
-            return shuffled(e, *both, range(0, 2 * lanes, 2))
+            return shuffled(e, both[0], both[1], range(0, 2 * lanes, 2))
 
         return even
 
