@@ -11,7 +11,9 @@ from penlight.ops import quiet
 @pytest.mark.parametrize("public", [False, True])
 def test_no_warning_and_the_users_state_stays(public, monkeypatch):
     if public:
-        monkeypatch.setattr(quiet, "_state", None)
+        hush, restore = quiet._public()
+        monkeypatch.setattr(quiet, "hush", hush)
+        monkeypatch.setattr(quiet, "restore", restore)
     divide = quiet.quiet(lambda a, b: a / b)
     named = quiet.named("log")
     before = np.geterr()

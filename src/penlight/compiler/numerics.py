@@ -97,12 +97,14 @@ def _unary(name: str, op: str, plain: Callable) -> Callable:
 
 def _in_line(x: Any, out: Any) -> bool:
     """Whether argument and result are plain arrays of one form whose elements lie in order."""
-    if type(x) is not np.ndarray or not x.flags.c_contiguous:
-        return False
-    return out is None or (
-        type(out) is np.ndarray and out.flags.c_contiguous and out.flags.writeable
-        and out.dtype is x.dtype and out.shape == x.shape
-    )  # fmt: skip
+    return _dense(x) and (
+        out is None
+        or (_dense(out) and out.flags.writeable and out.dtype is x.dtype and out.shape == x.shape)
+    )
+
+
+def _dense(x: Any) -> bool:
+    return type(x) is np.ndarray and x.flags.c_contiguous
 
 
 def _binary(name: str, op: str, plain: Callable) -> Callable:
@@ -111,10 +113,20 @@ def _binary(name: str, op: str, plain: Callable) -> Callable:
 
     def function(x: Any, y: Any, out: Any = None) -> Any:
         nonlocal ours
-        found = _char(x) or _char(y)
-        if found not in KINDS or (_char(y) or found) != found:
+        try:
+            found = x.dtype.char
+            alike = y.dtype.char == found
+        except AttributeError:  # one of them is a number
+            found, alike = _char(x) or _char(y), None
+        if found not in KINDS or alike is False:
             return plain(x, y, out=out)
         if ours is None:
+        if alike and x.size >= LARGE and x.shape == y.shape and _dense(y) and _in_line(x, out):
+            kernel = _threaded(op, found)
+            if kernel is not None:
+                out = np.empty(x.shape, x.dtype) if out is None else out
+                kernel(x, y, out, x.size)
+                return out
             ours = _ufunc(op, plain)
         return ours(x, y) if out is None else ours(x, y, out)
 
@@ -137,6 +149,7 @@ for _name, _op in {
 arctan2 = _binary("arctan2", "atan2", np.arctan2)
 power = _binary("power", "pow", np.power)
 
+passed = _binary("passed", "passed", lambda a, b, out=None: np.where(b <= 0, a.dtype.type(0), a))
 
 PLAIN: dict[str, Callable] = {}  # of functions that NumPy lacks; the ops bring them
 
@@ -180,7 +193,8 @@ def _reduction(name: str, axes: int) -> np.ufunc:
 
 def _ours(x: Any, dtype: Any) -> bool:
     """Whether x is ours to reduce."""
-    return _char(x) in KINDS and (dtype is None or dtype == x.dtype) and available()
+    char = x.dtype.char if type(x) is np.ndarray else _char(x)
+    return char in KINDS and (dtype is None or dtype is x.dtype or dtype == x.dtype) and available()
 
 
 def sum(
@@ -233,6 +247,8 @@ def _reduce(name: str, x: Any, axis: Any, out: Any, keepdims: bool) -> Any:
         found = _reduce_several(name, x, list(axes))
         if keepdims:
             found = found.reshape([1 if a in axes else n for a, n in enumerate(x.shape)])
+    if axis is None and out is None and not keepdims:  # the common case, by the shortest road
+        return _reduction(name, 1)(x if x.ndim == 1 else x.reshape(-1))
     elif axis == x.ndim - 1 and not keepdims:
         found = _reduction(name, 1)(x)
     else:

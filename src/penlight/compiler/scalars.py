@@ -195,6 +195,13 @@ def _extremum(name: str, better: str, keeps_nan: bool, numpy: Callable) -> None:
     define(name, 2, same, numpy, code)
 
 
+def _passed(e: Emitter, kind: str, a: Any, b: Any) -> Any:
+    zero = number(a, 0.0 if is_float(kind) else 0)
+    return e.builder.select(TABLE["le"].code(e, kind, b, zero), zero, a)
+
+
+# the gradient of relu: a where not b <= 0, else 0
+define("passed", 2, same, lambda a, b: np.where(b <= b.dtype.type(0), a.dtype.type(0), a), _passed)
 _extremum("max", "gt", True, np.maximum)
 _extremum("min", "lt", True, np.minimum)
 _extremum("fmax", "gt", False, np.fmax)

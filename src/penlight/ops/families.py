@@ -19,17 +19,20 @@ from ..core.tensor import Tensor, View, wrap
 from ..core.watch import note, tracers
 from .exposure import documented, expose, into_out
 from .operands import check_broadcast, not_a_tensor, promote_arrays, result_dtype, with_number
-from .quiet import named, quiet
+from .quiet import hush, named, quiet, restore
 from .record import NUMPY_NAMES, Record, default_names
 
 # ---------------------------------------------------------------- any op
+
+
+_CONTAINERS = (list, tuple)
 
 
 def unwrap(value: Any) -> Any:
     """Tensors to arrays, also inside a list or tuple."""
     if isinstance(value, Tensor):
         return value._array
-    if type(value) in (list, tuple) and any(isinstance(v, Tensor) for v in value):
+    if type(value) in _CONTAINERS and any(isinstance(v, Tensor) for v in value):
         return type(value)(unwrap(v) for v in value)
     return value
 
@@ -48,6 +51,7 @@ def op(
     check: Callable | None = None,
     sample: Any = None,
     inplace: bool = False,
+    lower: Callable | None = None,
 ) -> Any:
     """Makes an op of its meaning, a function (xp, *arrays and other arguments) -> array or tuple
     of arrays.
@@ -66,6 +70,8 @@ def op(
     `sample`   draw -> list of argument tuples for the gradient tests; draw(*shape) makes a float64
                tensor
     `inplace`  whether Tensor.NAME_ exists
+    `lower`    (xp, *arguments): the same for programs, where the meaning looks at the values or the
+               memory of its arrays; the bits must be the same
     """
     if function is None:
         given = {k: v for k, v in locals().items() if k != "function"}
@@ -81,7 +87,9 @@ def op(
         names=tuple(names.split()), view=view, result=result, promote=promote, check=check,
         sample=sample, doc=function.__doc__,
     )  # fmt: skip
-    call = documented(_caller(record), name, function.__doc__, record)
+    if lower is not None:
+        record.meaning.lower = lower
+    call = documented(_caller(record, meaning), name, function.__doc__, record)
     expose(call, record.names, record if inplace else False)
     return call
 
@@ -108,11 +116,10 @@ def _defaults(function: Callable) -> dict[str, Any]:
     )
 
 
-def _caller(record: Record) -> Callable:
-    """The function users call for a general op."""
-    arity, meaning, check, differentiable = (
-        record.arity, record.meaning, record.check, record.differentiable,
-    )  # fmt: skip
+def _caller(record: Record, compute: Callable) -> Callable:
+    """The function users call for a general op; `compute` is its meaning, not quiet."""
+    name, arity, check, promote = record.name, record.arity, record.check, record.promote
+    differentiable, view = record.differentiable, record.view
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if kwargs and "out" in kwargs:
@@ -130,10 +137,17 @@ def _caller(record: Record) -> Callable:
                 raise not_a_tensor(record, index, value)
         if check is not None:
             check(*bound)
-        arrays = [v._array if isinstance(v, Tensor) else unwrap(v) for v in bound]
-        if record.promote:
+        arrays = [
+            v._array if isinstance(v, Tensor) else unwrap(v) if type(v) in _CONTAINERS else v
+            for v in bound
+        ]
+        if promote:
             promote_arrays(record, bound, arrays)
-        result = meaning(numerics, *arrays)
+        token = hush()
+        try:
+            result = compute(numerics, *arrays)
+        finally:
+            restore(token)
         if isinstance(result, tuple):
             outputs = tuple([wrap(r) for r in result])
             value = record.result(*outputs) if record.result else outputs
@@ -141,10 +155,10 @@ def _caller(record: Record) -> Callable:
             value = wrap(result)
             outputs = (value,)
         if tracers:
-            note(record.name, meaning, bound, arrays, outputs)
+            note(name, record.meaning, bound, arrays, outputs)
         if need and modes.grad:
             record.attach(bound, outputs)
-        if record.view:
+        if view:
             note_views(record, bound, outputs)
         return value
 
@@ -191,7 +205,7 @@ def unary(
     needs among g, x (the argument) and y (the result); `dtype=to_float` computes integers as the
     default float.
     """
-    compute = _resolve(meaning)
+    compute, direct = _resolve(meaning)
     record = Record(
         name, compute, ("input",), doc=doc, node=node, sample=sample, ufunc=_ufunc(meaning),
         grad=None if grad is None else {"input": grad},
@@ -205,7 +219,12 @@ def unary(
         x = input._array
         if floats and x.dtype.kind in "iub":
             x = x.astype(dtypes.get_default_dtype().np)
-        value = wrap(compute(numerics, x))
+        token = hush()
+        try:
+            array = direct(x)
+        finally:
+            restore(token)
+        value = wrap(array)
         if tracers:
             note(name, compute, (input,), (x,), (value,))
         if modes.grad and grad is not None and (input._requires_grad or input._view is not None):
@@ -223,9 +242,14 @@ def _ufunc(meaning: str | Callable) -> Any:
     return found if isinstance(found, np.ufunc) else None
 
 
-def _resolve(meaning: str | Callable) -> Callable:
-    """A quiet (xp, *arrays) function; a meaning given by name is that function of the namespace."""
-    return named(meaning) if isinstance(meaning, str) else quiet(meaning)
+def _resolve(meaning: str | Callable) -> tuple[Callable, Callable]:
+    """A meaning as a quiet (xp, *arrays) function, and as a function of arrays only, not quiet.
+
+    A meaning given by name is that function of the namespace.
+    """
+    if isinstance(meaning, str):
+        return named(meaning), getattr(numerics, meaning)
+    return quiet(meaning), functools.partial(meaning, numerics)
 
 
 # ---------------------------------------------------------------- two arrays in, one out
@@ -244,13 +268,17 @@ def binary(
     sample: Any = None,
     also: str = "",
     check: Callable | None = None,
+    lower: Callable | None = None,
 ) -> Any:
     """An elementwise op of two operands that broadcast; either may be a Python number.
 
     `grad` is a pair of rules, which name what they need among g, a, b (the operands) and y.
     `dtype=to_float` computes integers as the default float. `check(input, other)` may raise.
+    `lower` is as in `op`.
     """
-    compute = _resolve(meaning)
+    compute, direct = _resolve(meaning)
+    if lower is not None:
+        compute.lower = lower  # type: ignore[attr-defined]
     record = Record(
         name, compute, ("input", "other"), doc=doc, node=node, sample=sample,
         ufunc=_ufunc(meaning),
@@ -273,14 +301,18 @@ def binary(
         if floats and x.dtype.kind in "iub":
             to = dtypes.get_default_dtype().np
             x, y = x.astype(to), y.astype(to)
+        token = hush()
         try:
-            value = wrap(compute(numerics, x, y))
+            array = direct(x, y)
         except ValueError:
             check_broadcast(np.shape(x), np.shape(y))
             raise
+        finally:
+            restore(token)
+        value = wrap(array)
         if tracers:
             note(name, compute, (input, other), (x, y), (value,))
-        if modes.grad and grad is not None:
+        if grad is not None and modes.grad:
             record.attach((input, other), (value,))
         return value if out is None else into_out(out, value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,17 +19,30 @@ except ImportError:  # a NumPy that keeps it elsewhere
 _SILENT = None if _state is None else _make_extobj(all="ignore")
 
 
+def _public() -> tuple[Callable, Callable]:
+    """`hush` and `restore` by what NumPy documents."""
+
+    def hush() -> Any:
+        context = np.errstate(all="ignore")
+        context.__enter__()
+        return context
+
+    return hush, lambda context: context.__exit__()
+
+
+# `hush()` turns the warnings off; what it returns is for `restore`. Every op calls both.
+hush, restore = _public() if _state is None else (partial(_state.set, _SILENT), _state.reset)
+
+
 def quiet(function: Callable) -> Callable:
     """`function` with the warnings off."""
-    if _state is None:
-        return np.errstate(all="ignore")(function)
 
     def silently(*args: Any, **kwargs: Any) -> Any:
-        token = _state.set(_SILENT)
+        token = hush()
         try:
             return function(*args, **kwargs)
         finally:
-            _state.reset(token)
+            restore(token)
 
     silently.__name__ = function.__name__
     return silently
@@ -36,14 +50,4 @@ def quiet(function: Callable) -> Callable:
 
 def named(meaning: str) -> Callable:
     """The op meaning (xp, *arrays) that is one function of the array namespace, quiet."""
-    if _state is None:
-        return quiet(lambda xp, *arrays: getattr(xp, meaning)(*arrays))
-
-    def compute(xp: Any, *arrays: Any) -> Any:
-        token = _state.set(_SILENT)
-        try:
-            return getattr(xp, meaning)(*arrays)
-        finally:
-            _state.reset(token)
-
-    return compute
+    return quiet(lambda xp, *arrays: getattr(xp, meaning)(*arrays))

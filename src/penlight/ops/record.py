@@ -20,7 +20,7 @@ class Record:
     """What is declared about one op."""
 
     __slots__ = (
-        "arity", "check", "defaults", "differentiable", "doc", "function", "grad", "joint",
+        "arity", "check", "defaults", "differentiable", "doc", "ends", "function", "grad", "joint",
         "meaning", "name", "names", "node", "params", "plans", "promote", "result", "sample",
         "saves_input", "ufunc", "view",
     )  # fmt: skip
@@ -49,6 +49,7 @@ class Record:
         self.joint = callable(grad)
         rules = {name: grad for name in inputs} if self.joint else (grad or {})
         self.differentiable = tuple(self.params.index(name) for name in rules)
+        self.ends = tuple((index, 1 << i) for i, index in enumerate(self.differentiable))
         first = self.params[0] if self.params else None
         self.saves_input = any(
             SHORT.get(n) == 0 or n == first for r in rules.values() for n in rule_arguments(r)
@@ -83,8 +84,8 @@ class Record:
         gradients.
 
         A pair: the sources of the values to save, and per rule (rule, getter), None where not
-        wanted. The getter takes the rule's arguments from (g, *saved values); a rule of g alone
-        has none.
+        wanted. The getter takes the rule's arguments from (g, *saved values); a rule that takes
+        them all, in that order, has none.
         """
         if self.joint:
             needs = tuple(bool(wanted >> i & 1) for i in range(len(self.differentiable)))
@@ -95,9 +96,10 @@ class Record:
         arguments = [() if rule is None else rule_arguments(rule) for rule in rules]
         names = list(dict.fromkeys(n for names in arguments for n in names if n != "g"))
         position = {"g": 0} | {n: i + 1 for i, n in enumerate(names)}
+        every = ("g", *names)
         picked = tuple(
             None if rule is None
-            else (rule, None if used == ("g",) else _getter([position[n] for n in used]))
+            else (rule, None if tuple(used) == every else _getter([position[n] for n in used]))
             for rule, used in zip(rules, arguments)
         )  # fmt: skip
         found = self.plans[wanted] = tuple(self._source(n) for n in names), picked
@@ -122,8 +124,8 @@ class Record:
         gradient.
         """
         edges: list = []
-        wanted, bit = 0, 1
-        for index in self.differentiable:
+        wanted = 0
+        for index, bit in self.ends:
             value = bound[index]
             if isinstance(value, Tensor):
                 if value._requires_grad if value._view is None else value.requires_grad:
@@ -141,7 +143,6 @@ class Record:
                     edges.append(None)
             else:
                 edges.append(None)
-            bit <<= 1
         if not wanted:
             return
         sources, rules = self.plans.get(wanted) or self.plan(wanted)
@@ -244,7 +245,7 @@ class OpNode(Node):
                 found.append(None)
                 continue
             rule, getter = entry
-            grad = rule(g) if getter is None else rule(*getter(values))
+            grad = rule(*values) if getter is None else rule(*getter(values))
             if isinstance(grad, (list, tuple)):
                 found += flatten(grad)
             else:
@@ -257,14 +258,17 @@ class OpNode(Node):
         for value in saved:
             if isinstance(value, Tensor):
                 version += (value if value._root is None else value._root)._writes
-            elif isinstance(value, SavedOutput):
-                value = self._output(value)
-            elif isinstance(value, Packed):
-                value = self._unpacked(value)
-            elif type(value) is tuple and value and isinstance(value[0], SavedOutput):
-                value = tuple([self._output(v) for v in value])
-            elif type(value) is tuple and value and isinstance(value[0], Packed):
-                value = tuple([self._unpacked(v) for v in value])
+            else:
+                kind = type(value)
+                if kind is SavedOutput:
+                    value = self._output(value)
+                elif kind is Packed:
+                    value = self._unpacked(value)
+                elif kind is tuple and value:
+                    if type(value[0]) is SavedOutput:
+                        value = tuple([self._output(v) for v in value])
+                    elif type(value[0]) is Packed:
+                        value = tuple([self._unpacked(v) for v in value])
             values.append(value)
         if version != self.version:
             raise overwritten(next(v for v in saved if isinstance(v, Tensor)), self)
@@ -273,8 +277,9 @@ class OpNode(Node):
     def release(self) -> None:
         """Frees the saved tensors. A node that saved none can be walked again."""
         for value in self.saved or ():
-            first = value[0] if isinstance(value, (tuple, list)) and value else value
-            if isinstance(first, (Tensor, SavedOutput, Packed)):
+            if isinstance(value, (tuple, list)) and value:
+                value = value[0]
+            if isinstance(value, (Tensor, SavedOutput, Packed)):
                 self.saved = None
                 return
 

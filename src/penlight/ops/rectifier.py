@@ -40,23 +40,13 @@ def _relu(xp: Any, x: Any) -> Any:
     return xp.maximum(x, _zero(x.dtype))
 
 
-def _zeroed(xp: Any, a: Any, drop: Any) -> Any:
-    """a, with 0 where `drop`; if it is large by bit masks: `where` branches at every element."""
-    if a.size < 4096:
-        return xp.where(drop, _zero(a.dtype), a)
-    bits = a.view(f"i{a.dtype.itemsize}")
-    mask = drop.astype(bits.dtype)
-    mask -= 1  # all bits set where a is kept, none where it is dropped
-    mask &= bits
-    return mask.view(a.dtype)
-
-
 passed: Any = binary(
     "_passed",
     "a where not b <= 0, else 0: the gradient of relu, and of itself",
-    lambda xp, a, b: _zeroed(xp, a, xp.less_equal(b, _zero(b.dtype))),
+    "passed",
     (lambda g, b: passed(g, b), lambda b: b * 0),
     inplace=False,
+    lower=lambda xp, a, b: xp.where(xp.less_equal(b, _zero(b.dtype)), _zero(a.dtype), a),
 )
 
 relu = unary("relu", "max(x, 0)", _relu, lambda g, y: passed(g, y))
@@ -303,6 +293,17 @@ def hardswish(input: Tensor, inplace: bool = False) -> Tensor:
 def _beyond(x: Tensor, lambd: float) -> Tensor:
     """Where x is not shrunk to zero."""
     return ~((x >= -lambd) & (x <= lambd))
+
+
+def _zeroed(xp: Any, a: Any, drop: Any) -> Any:
+    """a, with 0 where `drop`; if it is large by bit masks: `where` branches at every element."""
+    if a.size < 4096:
+        return xp.where(drop, _zero(a.dtype), a)
+    bits = a.view(f"i{a.dtype.itemsize}")
+    mask = drop.astype(bits.dtype)
+    mask -= 1  # all bits set where a is kept, none where it is dropped
+    mask &= bits
+    return mask.view(a.dtype)
 
 
 @op(
