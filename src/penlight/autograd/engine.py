@@ -19,6 +19,7 @@ from ..core.beside import computed, fixed
 from ..core.tape import AccumulateGrad, GradientEdge, Node, modes
 from ..core.tensor import Tensor, edge_to, wrap
 from ..core.watch import know, know_grad, note_walk, note_write, note_written, tracers
+from ..ops.quiet import hush, quiet, restore
 
 
 def reachable(roots: Iterable[Node]) -> list[Node]:
@@ -43,8 +44,18 @@ class Walk:
     """One backward pass: the gradients still on their way, and where they end."""
 
     __slots__ = (
-        "accumulate", "adds", "create_graph", "found", "keep", "leaves", "pending", "points",
-        "queue", "roots", "shares", "__weakref__",
+        "__weakref__",
+        "accumulate",
+        "adds",
+        "create_graph",
+        "found",
+        "keep",
+        "leaves",
+        "pending",
+        "points",
+        "queue",
+        "roots",
+        "shares",
     )  # fmt: skip
 
     def __init__(self, keep: bool, create_graph: bool, wanted: Sequence | None):
@@ -187,21 +198,23 @@ class Walk:
     def deliver(self, edge: tuple, grad: Tensor, origin: Node | None = None) -> None:
         """Adds a gradient to what waits at the end of `edge`."""
         target, slot = edge
+        array = grad._array
         if isinstance(target, Node):
             shape, form = target.outputs[slot]
-            array = grad._array
             if array.shape != shape or array.dtype is not form:
                 grad = fitted(grad, shape, form, origin, edge)
             key = -target.serial
             entry = self.pending.get(key)
             if entry is None:
-                entry = self.pending[key] = target, [None] * len(target.outputs)
+                buffer = [None] * len(target.outputs)
+                self.pending[key] = target, buffer
                 heappush(self.queue, key)
-            buffer = entry[1]
+            else:
+                buffer = entry[1]
             waiting = buffer[slot]
             buffer[slot] = grad if waiting is None else waiting + grad
             return
-        array, own = grad._array, target._array
+        own = target._array
         if array.shape != own.shape or array.dtype is not own.dtype:
             grad = fitted(grad, own.shape, own.dtype, origin, edge)
         share = self.shares.get(target)
@@ -210,13 +223,9 @@ class Walk:
         elif self.create_graph:
             share[0] = share[0] + grad
         elif share[1]:
-            into = share[0]._array
-            np.add(into, grad._array, out=into)
-            if tracers:
-                note_write("add", _plus, (share[0], grad), (into, grad._array), share[:1])
-                note_written(share[0])
+            _add_into(share[0], grad)
         else:
-            share[:] = computed(_plus, np, share[0], grad), True
+            share[0], share[1] = _sum(share[0], grad), True
 
     def settle(self) -> None:
         """Hands the leaves their shares, now that no more can come: each hook runs once."""
@@ -260,16 +269,38 @@ class Walk:
         elif self.create_graph:
             t._grad = before + grad
         else:
-            into = before._array
-            np.add(into, grad._array, out=into)
-            if tracers:
-                note_write("add", _plus, (before, grad), (into, grad._array), (before,))
-                note_written(before)
+            _add_into(before, grad)
             (before if before._root is None else before._root)._writes += 1
 
 
+@quiet
 def _plus(xp: Any, a: Any, b: Any) -> Any:
     return xp.add(a, b)
+
+
+def _sum(a: Tensor, b: Tensor) -> Tensor:
+    """a + b, without a record."""
+    if tracers:
+        return computed(_plus, np, a, b)
+    token = hush()
+    try:
+        array = np.add(a._array, b._array)
+    finally:
+        restore(token)
+    return wrap(array)
+
+
+def _add_into(into: Tensor, grad: Tensor) -> None:
+    """into += grad"""
+    array = into._array
+    token = hush()
+    try:
+        np.add(array, grad._array, array)
+    finally:
+        restore(token)
+    if tracers:
+        note_write("add", _plus, (into, grad), (array, grad._array), (into,))
+        note_written(into)
 
 
 def wrong_count(node: Node, results: Sequence) -> RuntimeError:
@@ -383,7 +414,7 @@ def _initial(outputs: Sequence, grads: Sequence[Tensor | None]) -> list[Tensor]:
         if grad is None:
             if out._array.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            if out.dtype.is_complex:
+            if out._array.dtype.kind == "c":
                 raise RuntimeError(
                     "grad can be implicitly created only for real scalar outputs but got "
                     f"{out.dtype}"
