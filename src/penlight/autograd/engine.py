@@ -412,15 +412,16 @@ def _initial(outputs: Sequence, grads: Sequence[Tensor | None]) -> list[Tensor]:
         if isinstance(out, GradientEdge):
             out = _stand_in(out)
         if grad is None:
-            if out._array.size != 1:
+            array = out._array
+            if array.size != 1:
                 raise RuntimeError("grad can be implicitly created only for scalar outputs")
-            if out._array.dtype.kind == "c":
+            if array.dtype.kind == "c":
                 raise RuntimeError(
                     "grad can be implicitly created only for real scalar outputs but got "
                     f"{out.dtype}"
                 )
-            one = np.array(1, out._array.dtype)
-            grad = fixed(one if out._array.ndim == 0 else one.reshape(out._array.shape))
+            one = np.array(1, array.dtype)
+            grad = fixed(one.reshape(array.shape) if array.ndim else one)
         elif not isinstance(grad, Tensor):
             raise TypeError(
                 f"gradients can be either Tensors or None, but got {type(grad).__name__}"

@@ -120,13 +120,13 @@ def _binary(name: str, op: str, plain: Callable) -> Callable:
             found, alike = _char(x) or _char(y), None
         if found not in KINDS or alike is False:
             return plain(x, y, out=out)
-        if ours is None:
         if alike and x.size >= LARGE and x.shape == y.shape and _dense(y) and _in_line(x, out):
             kernel = _threaded(op, found)
             if kernel is not None:
                 out = np.empty(x.shape, x.dtype) if out is None else out
                 kernel(x, y, out, x.size)
                 return out
+        if ours is None:
             ours = _ufunc(op, plain)
         return ours(x, y) if out is None else ours(x, y, out)
 
@@ -148,8 +148,8 @@ for _name, _op in {
     globals()[_name] = _unary(_name, _op, getattr(np, _name))
 arctan2 = _binary("arctan2", "atan2", np.arctan2)
 power = _binary("power", "pow", np.power)
-
 passed = _binary("passed", "passed", lambda a, b, out=None: np.where(b <= 0, a.dtype.type(0), a))
+
 
 PLAIN: dict[str, Callable] = {}  # of functions that NumPy lacks; the ops bring them
 
@@ -201,6 +201,9 @@ def sum(
     x: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: bool = False
 ) -> Any:
     """np.sum, in the order of arithmetic that all kernels share."""
+    if axis is None and dtype is None and type(x) is np.ndarray and out is None and not keepdims:
+        if x.dtype.char in KINDS and available():  # the common case, by the shortest road
+            return _reduction("sum", 1)(x.reshape(-1))
     if not _ours(x, dtype):
         return np.add.reduce(x, axis, dtype, out, keepdims)
     return _reduce("sum", x, axis, out, keepdims)
@@ -247,8 +250,6 @@ def _reduce(name: str, x: Any, axis: Any, out: Any, keepdims: bool) -> Any:
         found = _reduce_several(name, x, list(axes))
         if keepdims:
             found = found.reshape([1 if a in axes else n for a, n in enumerate(x.shape)])
-    if axis is None and out is None and not keepdims:  # the common case, by the shortest road
-        return _reduction(name, 1)(x if x.ndim == 1 else x.reshape(-1))
     elif axis == x.ndim - 1 and not keepdims:
         found = _reduction(name, 1)(x)
     else:

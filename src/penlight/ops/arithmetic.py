@@ -11,7 +11,7 @@ from ..core import dtype as dtypes
 from ..core.tensor import Tensor
 from .elementwise import bar
 from .families import binary, composite, to_float
-from .kinds import FLOATS, INTEGERS, need_tensor_first, need_tensors, unsupported
+from .kinds import COMPLEX, FLOATS, INTEGERS, need_tensor_first, need_tensors, unsupported
 from .operands import result_dtype
 from .quiet import quiet
 
@@ -36,6 +36,9 @@ plain_add = binary(
 
 
 def _check_sub(a: Operand, b: Operand) -> None:
+    if isinstance(a, Tensor) and isinstance(b, Tensor) and a._array.dtype is b._array.dtype:
+        if a._array.dtype.char != "?":
+            return
     bools = [
         v._array.dtype.kind == "b" if isinstance(v, Tensor) else isinstance(v, bool) for v in (a, b)
     ]
@@ -126,7 +129,9 @@ def rsub(input: Tensor, other: Operand, *, alpha: Any = 1) -> Tensor:
 
 def conjugate(value: Operand) -> Operand:
     """The complex conjugate of an operand."""
-    return bar(value) if isinstance(value, Tensor) else value.conjugate()
+    if isinstance(value, Tensor):
+        return bar(value) if value._array.dtype.kind == COMPLEX else value
+    return value.conjugate()
 
 
 mul = binary(

@@ -32,8 +32,10 @@ def unwrap(value: Any) -> Any:
     """Tensors to arrays, also inside a list or tuple."""
     if isinstance(value, Tensor):
         return value._array
-    if type(value) in _CONTAINERS and any(isinstance(v, Tensor) for v in value):
-        return type(value)(unwrap(v) for v in value)
+    if type(value) in _CONTAINERS:
+        for v in value:
+            if isinstance(v, Tensor):
+                return type(value)([unwrap(v) for v in value])
     return value
 
 
@@ -183,6 +185,7 @@ def _nth(function: Callable, slot: int) -> Callable:
 
 # ---------------------------------------------------------------- one array in, one out
 
+OPERANDS = (Tensor, int, float, complex, np.generic)  # of Python's operators
 to_float = "float"  # dtype rule: integers and bools become the default float
 
 
@@ -287,16 +290,33 @@ def binary(
         check=check,
     )  # fmt: skip
     floats = dtype == to_float
+    call = _binary_caller(record, direct, floats, False)
+    call.operator = _binary_caller(record, direct, floats, True)  # type: ignore[attr-defined]
+    documented(call, name, doc, record)
+    expose(call, record.names, record if inplace else False)
+    return call
 
-    def call(input: Any, other: Any, *, out: Tensor | None = None) -> Tensor:
-        if check is not None:
-            check(input, other)
+
+def _binary_caller(record: Record, direct: Callable, floats: bool, operator: bool) -> Callable:
+    """The function users call for an op of two operands.
+
+    As a method of Python's operators it leaves foreign operands to their own class.
+    """
+    name, compute, check, grad = record.name, record.meaning, record.check, record.grad
+
+    def call(input: Any, other: Any, *, out: Tensor | None = None) -> Any:
         if isinstance(input, Tensor) and isinstance(other, Tensor):
+            if check is not None:
+                check(input, other)
             x, y = input._array, other._array
             if x.dtype is not y.dtype:
                 common = result_dtype((input, other)).np
                 x, y = x.astype(common, copy=False), y.astype(common, copy=False)
         else:
+            if operator and not isinstance(other, OPERANDS):
+                return call(input, wrap(other)) if type(other) is np.ndarray else NotImplemented
+            if check is not None:
+                check(input, other)
             x, y = with_number(record, input, other, floats)
         if floats and x.dtype.kind in "iub":
             to = dtypes.get_default_dtype().np
@@ -316,8 +336,6 @@ def binary(
             record.attach((input, other), (value,))
         return value if out is None else into_out(out, value)
 
-    documented(call, name, doc, record)
-    expose(call, record.names, record if inplace else False)
     return call
 
 

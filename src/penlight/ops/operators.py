@@ -10,18 +10,19 @@ import numpy as np
 from ..core.tensor import Tensor, wrap
 from . import arithmetic, bitwise, compare, elementwise, powers
 from .exposure import in_place
-
-_OPERANDS = (Tensor, int, float, complex, np.generic)
+from .families import OPERANDS
 
 
 def _operator(function: Callable) -> Callable:
     """`function` as a binary operator: foreign operands are left to their own class."""
+    if hasattr(function, "operator"):
+        return function.operator
 
     def method(self: Tensor, other: Any) -> Any:
         try:
             return function(self, other)
         except TypeError:
-            if isinstance(other, _OPERANDS):
+            if isinstance(other, OPERANDS):
                 raise
             if isinstance(other, np.ndarray):
                 return function(self, wrap(other))

@@ -40,7 +40,8 @@ class Record:
         self.ufunc = facets.get("ufunc")
         self._set_gradient(facets.get("grad"), facets.get("inputs", ()))
         node = facets.get("node") or camel(name) + "Backward0"
-        self.node = type(node, (OpNode,), {"__slots__": (), "record": self})
+        own = {"__slots__": (), "record": self, "single": self.result is None}
+        self.node = type(node, (OpNode,), own)
 
     def _set_gradient(self, grad: Any, inputs: Sequence[str]) -> None:
         """`grad` is a rule per input (a dict), or one rule for all of `inputs` together."""
@@ -225,14 +226,16 @@ class OpNode(Node):
     __slots__ = ("rules",)
     record: Record
     rules: tuple
+    single: bool  # whether a lone result is no tuple
 
     def backward(self, grads: list) -> Sequence[Tensor | None]:
         """One gradient per edge."""
         saved = self.saved
         if saved is None:
             raise RuntimeError(FREED)
-        if len(grads) == 1 and self.record.result is None:
-            g = grads[0]
+        g: Any
+        if self.single and len(grads) == 1:
+            (g,) = grads
         else:
             g = tuple(
                 fixed(np.zeros(shape, form)) if g is None else g
@@ -246,10 +249,10 @@ class OpNode(Node):
                 continue
             rule, getter = entry
             grad = rule(*values) if getter is None else rule(*getter(values))
-            if isinstance(grad, (list, tuple)):
-                found += flatten(grad)
-            else:
+            if type(grad) is Tensor or not isinstance(grad, (list, tuple)):
                 found.append(grad)
+            else:
+                found += flatten(grad)
         return found
 
     def _unpack(self, saved: tuple) -> list:
@@ -277,9 +280,10 @@ class OpNode(Node):
     def release(self) -> None:
         """Frees the saved tensors. A node that saved none can be walked again."""
         for value in self.saved or ():
-            if isinstance(value, (tuple, list)) and value:
-                value = value[0]
-            if isinstance(value, (Tensor, SavedOutput, Packed)):
+            held = isinstance(value, _HOLDERS)
+            if held or (
+                isinstance(value, (tuple, list)) and value and isinstance(value[0], _HOLDERS)
+            ):
                 self.saved = None
                 return
 
@@ -352,5 +356,6 @@ def camel(name: str) -> str:
     )
 
 
+_HOLDERS = (Tensor, SavedOutput, Packed)  # whose memory a node keeps alive
 SHORT = {"x": 0, "a": 0, "b": 1}  # how the rules of unary and binary ops call the operands
 NUMPY_NAMES = {"axis": "dim", "keepdims": "keepdim", "x": "input", "x1": "input", "x2": "other"}

@@ -13,7 +13,7 @@ from ..core.memory import view_as_strided
 from ..core.tensor import Tensor, check_dim, wrap
 from ..core.watch import refuse
 from .elementwise import bar
-from .families import composite, op
+from .families import composite, op, unary
 from .kinds import FLOATS
 
 Dims = int | tuple[int, ...] | list[int] | None
@@ -79,16 +79,26 @@ def added_up(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
 _add_up = half_in_float32(added_up)
 
 
-@op(grad={"value": lambda g: _sum_all(g, None)})
+@op(grad={"value": lambda g: _sum_all(g)})
 def _filled(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
     """A tensor of `shape` all of whose elements are the one 0-d `value`, in one place of memory."""
     return view_as_strided(value, shape, (0,) * len(shape))
 
 
+def _total(xp: Any, x: Any) -> Any:
+    if x.dtype.char in "fd":  # the common case, by the shortest road
+        return xp.sum(x)
+    return _add_up(xp, summable(x, None), None, False)
+
+
+_sum_all = unary(
+    "_sum_all", "Σ x", _total, lambda g, input_shape: _filled(g, input_shape),
+    node="SumBackward0", inplace=False,
+)  # fmt: skip
+
+
 @op(grad={"input": lambda g, input_shape: _filled(g, input_shape)}, node="SumBackward0")
-def _sum_all(xp: Any, input: Any, dtype: Any) -> Any:
-    if dtype is None and input.dtype.char in "fd":  # the common case, by the shortest road
-        return xp.sum(input)
+def _sum_as(xp: Any, input: Any, dtype: Any) -> Any:
     return _add_up(xp, summable(input, dtype), None, False)
 
 
@@ -111,7 +121,7 @@ def sum(
     tensor([4, 6])
     """
     if dim is None and not keepdim:
-        return _sum_all(input, numpy_type(dtype))
+        return _sum_all(input) if dtype is None else _sum_as(input, dtype.np)
     return _sum_dims(input, axes(dim, input._array.ndim), keepdim, numpy_type(dtype))
 
 
