@@ -284,17 +284,6 @@ def gather(inputs, attr):
 
 
 @rule
-def add_at(inputs, attr):
-    """Rows of `part` (I.., *) added, in ascending order, to the rows of `base` (n, *) that `index`
-    (I..) names.
-    """
-    base, index, part = inputs
-    fits = part.shape == index.shape + base.shape[1:] and base.kind == part.kind
-    need(fits and index.kind == "i64", "add_at", base, index, part)
-    return base.kind, base.shape
-
-
-@rule
 def host(inputs, attr):
     """A call that Python makes, attr: (HostCall, kind, shape) of its first result."""
     return attr[1], attr[2]

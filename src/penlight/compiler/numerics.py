@@ -25,6 +25,7 @@ from .pooling import (  # noqa: F401
     max_pool_backward,
     max_pool_numbered,
 )
+from .scattering import add_at, add_rows, rows  # noqa: F401
 
 LARGE = 1 << 16  # elements from which on several threads are worth waking
 KINDS = {"f": "f32", "d": "f64"}  # NumPy's letters of the element types that kernels know

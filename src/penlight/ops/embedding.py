@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ..compiler import numerics
 from ..core.dtype import int32, int64
 from ..core.tensor import Tensor, wrap, written
 from .exposure import expose
@@ -14,14 +15,15 @@ from .families import composite, op
 # ---------------------------------------------------------------- rows by index
 
 
-def _checked(indices: Any, rows: int) -> Any:
-    if indices.size and (indices.astype(np.uint64, copy=False) >= rows).any():  # or negative
+def _rows(xp: Any, table: Any, indices: Any) -> Any:
+    try:
+        return xp.rows(table, indices)
+    except IndexError:
         raise IndexError(
             f"index out of range in self\n"
-            f"the table has {rows} rows, 0 to {rows - 1}; the indices reach from "
+            f"the table has {len(table)} rows, 0 to {len(table) - 1}; the indices reach from "
             f"{indices.min()} to {indices.max()}"
-        )
-    return indices
+        ) from None
 
 
 def _require_indices(input: Tensor, where: str) -> None:
@@ -31,16 +33,6 @@ def _require_indices(input: Tensor, where: str) -> None:
             f"Long, Int; but got torch.{input.dtype.scalar_name}Tensor instead "
             f"(while checking arguments for {where})"
         )
-
-
-def add_rows(shape: tuple, indices: Any, rows: Any) -> Any:
-    """Zeros of `shape` with `rows[i]` added to row `indices[i]`."""
-    result = np.zeros(shape, rows.dtype)
-    if indices.size:
-        order = np.argsort(indices, kind="stable")
-        found, starts = np.unique(indices[order], return_index=True)
-        result[found] = np.add.reduceat(rows[order], starts, 0)
-    return result
 
 
 @op(
@@ -53,7 +45,7 @@ def add_rows(shape: tuple, indices: Any, rows: Any) -> Any:
     },
 )
 def _embedding(xp: Any, weight: Any, indices: Any, padding: int, by_freq: bool) -> Any:
-    return weight[_checked(indices, weight.shape[0])]
+    return _rows(xp, weight, indices)
 
 
 @op(
@@ -66,15 +58,14 @@ def _embedding(xp: Any, weight: Any, indices: Any, padding: int, by_freq: bool) 
 def _embedding_dense_backward(
     xp: Any, grad: Any, indices: Any, rows: int, padding: int, by_freq: bool
 ) -> Any:
-    indices = indices.reshape(-1)
+    indices = indices.reshape(-1).astype(np.int64, copy=False)
     grad = grad.reshape(indices.size, grad.shape[-1])
     if padding >= 0:
-        kept = indices != padding
-        indices, grad = indices[kept], grad[kept]
-    if by_freq and indices.size:
-        counts = np.bincount(indices)
-        grad = grad / counts[indices, None].astype(grad.dtype)
-    return add_rows((rows, grad.shape[-1]), indices, grad)
+        grad = xp.where((indices == padding)[:, None], grad.dtype.type(0), grad)
+    if by_freq:
+        counts = xp.add_rows(indices, xp.ones(indices.shape, np.int64), rows=rows)
+        grad = grad / xp.rows(counts, indices)[:, None].astype(grad.dtype)
+    return xp.add_rows(indices, grad, rows=rows)
 
 
 def _embedding_of_grad(g: Tensor, indices: Tensor, padding: int, by_freq: bool) -> Tensor:
@@ -90,7 +81,8 @@ def _embedding_of_grad(g: Tensor, indices: Tensor, padding: int, by_freq: bool) 
 def _shrink_rows(weight: Tensor, input: Tensor, max_norm: float, norm_type: float) -> None:
     """Scales the rows about to be used down to `max_norm`, in the table itself."""
     array = weight._array
-    used = np.unique(_checked(input._array, len(array)))
+    _rows(numerics, array, input._array)  # IndexError where there is no such row
+    used = np.unique(input._array)
     norms = np.linalg.norm(array[used].astype(np.float64), norm_type, axis=1)
     long = norms > max_norm
     if long.any():

@@ -8,12 +8,7 @@ import numpy as np
 
 from ..core.beside import fixed
 from ..core.tensor import Tensor, wrap
-from .embedding import (
-    _embedding_dense_backward,
-    _require_indices,
-    _shrink_rows,
-    add_rows,
-)
+from .embedding import _embedding_dense_backward, _require_indices, _shrink_rows
 from .families import composite, op
 
 MODES = ("sum", "mean", "max")
@@ -82,7 +77,7 @@ def _embedding_bag(
         return xp.take_along_axis(padded, _largest(xp, rows, bag, bags), 0)
     if per_sample is not None:
         rows = rows * per_sample[kept, None]
-    sums = add_rows((bags, rows.shape[1]), bag, rows)
+    sums = xp.add_rows(bag, rows, rows=bags)
     return sums if divisor is None else sums / divisor
 
 
