@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from .types import NUMPY, name_of
+from .types import NAMES, NUMPY
 
 Arrays = list[np.ndarray]
 
@@ -48,7 +48,7 @@ def _form(
     from .kernels import attention_structure as a
     from .spec import Operand
 
-    forms = [(name_of(char), shape) for char, shape, _ in key]
+    forms = [(NAMES[np.dtype(char)], shape) for char, shape, _ in key]
     sizes = [np.dtype(char).itemsize for char, _, _ in key]
     operands = [
         Operand(kind, tuple([s // size for s in strides]))

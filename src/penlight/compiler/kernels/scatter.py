@@ -26,6 +26,7 @@ LANES = 16
 NARROW = 32  # columns: fewer are not shared among threads
 WORTH_BYTES = 1_000_000  # moved: about 20 microseconds
 MANY = 64  # threads
+Run = tuple[Index, Index]  # from, to
 Sizes = tuple[Index, Index, Index]  # rows of the table, indices, columns
 
 
@@ -80,7 +81,7 @@ class AddAt:
 
         looked_up(e, (0, count), index, rows, error, add)
 
-    def _begin(self, e: Emitter, cols: Index, down: tuple, across: tuple, out: Any) -> None:
+    def _begin(self, e: Emitter, cols: Index, down: Run, across: Run, out: Any) -> None:
         """What this thread's part of out holds first."""
         base = e.pointer(0) if self.start == "base" else None
 
@@ -97,7 +98,7 @@ class AddAt:
             along(e, e.add(start, across[0]), e.add(start, across[1]), put)
 
     def _add(
-        self, e: Emitter, cols: Index, across: tuple, source: Index, target: Index, part: Any,
+        self, e: Emitter, cols: Index, across: Run, source: Index, target: Index, part: Any,
         out: Any,
     ) -> None:  # fmt: skip
         """One row."""
