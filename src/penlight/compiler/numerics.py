@@ -25,7 +25,6 @@ from .pooling import (  # noqa: F401
     max_pool_backward,
     max_pool_numbered,
 )
-from .scattering import add_at, add_rows, rows  # noqa: F401
 
 LARGE = 1 << 16  # elements from which on several threads are worth waking
 KINDS = {"f": "f32", "d": "f64"}  # NumPy's letters of the element types that kernels know
@@ -149,6 +148,7 @@ for _name, _op in {
     globals()[_name] = _unary(_name, _op, getattr(np, _name))
 arctan2 = _binary("arctan2", "atan2", np.arctan2)
 power = _binary("power", "pow", np.power)
+relu = _unary("relu", "relu", lambda x, out=None: np.maximum(x, x.dtype.type(0), out=out))
 passed = _binary("passed", "passed", lambda a, b, out=None: np.where(b <= 0, a.dtype.type(0), a))
 
 

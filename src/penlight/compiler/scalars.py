@@ -204,6 +204,13 @@ def _passed(e: Emitter, kind: str, a: Any, b: Any) -> Any:
 define("passed", 2, same, lambda a, b: np.where(b <= b.dtype.type(0), a.dtype.type(0), a), _passed)
 _extremum("max", "gt", True, np.maximum)
 _extremum("min", "lt", True, np.minimum)
+
+
+def _relu(e: Emitter, kind: str, x: Any) -> Any:
+    return TABLE["max"].code(e, kind, x, number(x, 0.0 if is_float(kind) else 0))
+
+
+define("relu", 1, same, lambda x: np.maximum(x, x.dtype.type(0)), _relu)
 _extremum("fmax", "gt", False, np.fmax)
 _extremum("fmin", "lt", False, np.fmin)
 

@@ -201,14 +201,17 @@ def unary(
     inplace: bool = True,
     sample: Any = None,
     also: str = "",
+    lower: Callable | None = None,
 ) -> Any:
     """An elementwise op of one tensor.
 
     `meaning` is (xp, x) -> array, or the name of the namespace's function; `grad` names what it
     needs among g, x (the argument) and y (the result); `dtype=to_float` computes integers as the
-    default float.
+    default float. `lower` is as in `op`.
     """
     compute, direct = _resolve(meaning)
+    if lower is not None:
+        compute.lower = lower  # type: ignore[attr-defined]
     record = Record(
         name, compute, ("input",), doc=doc, node=node, sample=sample, ufunc=_ufunc(meaning),
         grad=None if grad is None else {"input": grad},

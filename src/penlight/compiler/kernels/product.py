@@ -20,7 +20,7 @@ from .strips import Strips
 from .thin import THIN, write_thin
 
 WORTH_A_THREAD = 2_000_000  # flops: about 20 microseconds
-WORTH_BYTES = 1_000_000  # read: about as long
+WORTH_BYTES = 250_000  # read: a quarter of that, for which a thread that looks out is enough
 
 
 @dataclass(frozen=True)
