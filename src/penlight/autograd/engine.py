@@ -80,8 +80,7 @@ class Walk:
         self.roots = roots
         if tracers:
             note_walk(self.nodes())
-        for edge, grad in zip(roots, grads):
-            self.deliver(edge, grad)
+        self.deliver(roots, grads)
         grads.clear()  # one holder less: see _add_to
         previous, modes.grad = modes.grad, self.create_graph and not modes.inference
         try:
@@ -116,9 +115,7 @@ class Walk:
                 raise wrong_count(node, results)
             if not keep:
                 node.release()
-            for edge, grad in zip(edges, results):
-                if edge is not None and grad is not None:
-                    deliver(edge, grad, node)
+            deliver(edges, results, node)
 
     def _on_the_way(self, nodes: list[Node]) -> list[Node]:
         """Only the nodes through which a gradient reaches something asked for."""
@@ -148,9 +145,7 @@ class Walk:
             results = run_posthooks(hooks, tuple(results), tuple(grads))
         if not self.keep:
             node.release()
-        for edge, grad in zip(node.edges, results):
-            if edge is not None and grad is not None:
-                self.deliver(edge, grad, node)
+        self.deliver(node.edges, results, node)
 
     def _call(self, node: Node, grads: list) -> Sequence:
         if not modes.anomaly:
@@ -195,31 +190,39 @@ class Walk:
                 if grad is not None:
                     self.found[key] = grad
 
-    def deliver(self, edge: tuple, grad: Tensor, origin: Node | None = None) -> None:
-        """Adds a gradient to what waits at the end of `edge`."""
-        target, slot = edge
-        array = grad._array
-        if isinstance(target, Node):
+    def deliver(self, edges: Sequence, grads: Sequence, origin: Node | None = None) -> None:
+        """Adds each gradient to what waits at the end of its edge."""
+        pending = self.pending
+        for edge, grad in zip(edges, grads):
+            if edge is None or grad is None:
+                continue
+            target, slot = edge
+            if not isinstance(target, Node):
+                self._share(target, grad, origin, edge)
+                continue
             shape, form = target.outputs[slot]
+            array = grad._array
             if array.shape != shape or array.dtype is not form:
                 grad = fitted(grad, shape, form, origin, edge)
             key = -target.serial
-            entry = self.pending.get(key)
-            if entry is None:
-                buffer = [None] * len(target.outputs)
-                self.pending[key] = target, buffer
-                heappush(self.queue, key)
+            if key in pending:
+                buffer = pending[key][1]
+                waiting = buffer[slot]
+                buffer[slot] = grad if waiting is None else waiting + grad
             else:
-                buffer = entry[1]
-            waiting = buffer[slot]
-            buffer[slot] = grad if waiting is None else waiting + grad
-            return
-        own = target._array
+                buffer = [None] * len(target.outputs)
+                buffer[slot] = grad
+                pending[key] = target, buffer
+                heappush(self.queue, key)
+
+    def _share(self, leaf: Tensor, grad: Tensor, origin: Node | None, edge: tuple) -> None:
+        """Adds a gradient to a leaf's share."""
+        array, own = grad._array, leaf._array
         if array.shape != own.shape or array.dtype is not own.dtype:
             grad = fitted(grad, own.shape, own.dtype, origin, edge)
-        share = self.shares.get(target)
+        share = self.shares.get(leaf)
         if share is None:
-            self.shares[target] = [grad, False]
+            self.shares[leaf] = [grad, False]
         elif self.create_graph:
             share[0] = share[0] + grad
         elif share[1]:
