@@ -10,8 +10,9 @@ import numpy as np
 
 from ..core import dtype as dtypes
 from ..core.memory import view_as_strided
+from ..core.tape import modes
 from ..core.tensor import Tensor, check_dim, wrap
-from ..core.watch import refuse
+from ..core.watch import refuse, tracers
 from .elementwise import bar
 from .families import composite, op, unary
 from .kinds import FLOATS
@@ -85,6 +86,13 @@ def _filled(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
     return view_as_strided(value, shape, (0,) * len(shape))
 
 
+def _everywhere(g: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """`_filled`; without the road of an op where nobody records it."""
+    if tracers or (modes.grad and g.requires_grad):
+        return _filled(g, shape)
+    return wrap(view_as_strided(g._array, shape, (0,) * len(shape)))
+
+
 def _total(xp: Any, x: Any) -> Any:
     if x.dtype.char in "fd":  # the common case, by the shortest road
         return xp.sum(x)
@@ -92,12 +100,12 @@ def _total(xp: Any, x: Any) -> Any:
 
 
 _sum_all = unary(
-    "_sum_all", "Σ x", _total, lambda g, input_shape: _filled(g, input_shape),
+    "_sum_all", "Σ x", _total, lambda g, input_shape: _everywhere(g, input_shape),
     node="SumBackward0", inplace=False,
 )  # fmt: skip
 
 
-@op(grad={"input": lambda g, input_shape: _filled(g, input_shape)}, node="SumBackward0")
+@op(grad={"input": lambda g, input_shape: _everywhere(g, input_shape)}, node="SumBackward0")
 def _sum_as(xp: Any, input: Any, dtype: Any) -> Any:
     return _add_up(xp, summable(input, dtype), None, False)
 
