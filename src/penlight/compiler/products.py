@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..core.threads import usable_cores
 from . import runtime
 from .kernels.any_product import AnyProduct
 from .kernels.product import worth
@@ -20,6 +21,7 @@ from .types import name_of
 KINDS = ("f32", "f64")
 KEPT = 4096  # plans
 LONG = 200_000_000  # flops: some milliseconds, in which other Python threads may run
+STRIP = 48  # columns that go to one thread as a whole
 MANY = 64  # threads; the pool has as many as it was told
 
 
@@ -189,8 +191,13 @@ def _thick(kind: str, sizes: tuple[int, ...], a: Factor, b: Factor, out: Factor)
 
 def _cost(sizes: tuple[int, ...], a: Factor, b: Factor, out: Factor) -> float:
     """Cycles, for what differs between the ways; see `kernels.schedule`."""
-    _, _, rows, cols, depth = sizes
+    *batch, rows, cols, depth = sizes
     vectors = -(-cols // 16) * rows * depth
+    if prod(batch) == 1:
+        threads = min(usable_cores(), worth(rows, cols, depth, 1, 4))
+        share = min(cols, -(-cols // (STRIP * threads)) * STRIP)
+        if cols < 2 * threads * STRIP:  # few strips: most threads wait for the longest share
+            vectors = vectors * share * threads // cols
     turns = out.cols != 1
     return vectors + depth * cols * MOVED[_moves(sizes, b)] + rows * cols * TURNED * turns
 
