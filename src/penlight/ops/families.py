@@ -90,7 +90,7 @@ def op(
         sample=sample, doc=function.__doc__,
     )  # fmt: skip
     if lower is not None:
-        record.meaning.lower = lower
+        record.meaning.lower = lower  # type: ignore[attr-defined]
     call = documented(_caller(record, meaning), name, function.__doc__, record)
     expose(call, record.names, record if inplace else False)
     return call

@@ -140,14 +140,12 @@ class _Entry:
         """Whether parameter and moments are where they were."""
         if self.p._array is not self.array:
             return False
-        state: Any = self.state
-        if state is not None:
-            if states.get(self.p) is not state:
-                return False
-            for name, array in self.memory:
-                if getattr(state.get(name), "_array", None) is not array:
-                    return False
-        return True
+        if self.state is None:
+            return True
+        now = states.get(self.p)
+        return now is self.state and all(
+            [getattr(now.get(name), "_array", None) is array for name, array in self.memory]
+        )
 
 
 class Plan:
