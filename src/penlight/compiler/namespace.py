@@ -46,6 +46,12 @@ def shape(xp: Any, x: Any) -> tuple[int, ...]:
 
 
 @function
+def result_type(xp: Any, *values: Any) -> np.dtype:
+    """The dtype that arrays and numbers combine to."""
+    return np.result_type(*[v.dtype if isinstance(v, Symbol) else v for v in values])
+
+
+@function
 def ndim(xp: Any, x: Any) -> int:
     """The number of axes."""
     return x.ndim
@@ -307,6 +313,24 @@ def _index(xp: Any, x: Any, extent: int, wrap: bool = True) -> Symbol:
     signed = index.dtype.kind == "i"
     index = index.astype(np.int64, copy=False)
     return xp.where(index < 0, index + extent, index) if wrap and signed else index
+
+
+@function
+def rows(xp: Any, x: Symbol, index: Any, axis: int = 0) -> Symbol:
+    """x[index] along an axis, where no index counts from the end."""
+    return Symbol(xp, taken(xp.graph, x.value, _index(xp, index, 0, wrap=False).value, axis))
+
+
+@function
+def assured(xp: Any, x: Any, condition: Any) -> Symbol:
+    """x; a program in which the condition does not hold everywhere fails.
+
+    A table of one element is looked up at 0 where it holds; elsewhere at 1, which there is not.
+    """
+    x, condition = broadcast_arrays(xp, symbol(xp, x), symbol(xp, condition))
+    place = xp.where(condition, 0, 1)
+    table = Symbol(xp, xp.graph.add("array", attr=(b"\1", "bool", (1,))))
+    return xp.where(rows(xp, table, place), x, x)
 
 
 @function

@@ -25,6 +25,7 @@ from .pooling import (  # noqa: F401
     max_pool_backward,
     max_pool_numbered,
 )
+from .scattering import add_at, add_rows, rows  # noqa: F401
 
 LARGE = 1 << 16  # elements from which on several threads are worth waking
 KINDS = {"f": "f32", "d": "f64"}  # NumPy's letters of the element types that kernels know
@@ -227,6 +228,16 @@ def max(
         how = {} if initial is None else {"initial": initial}
         return np.max(x, axis, out, keepdims, **how)
     return _reduce("max", x, axis, out, keepdims)
+
+
+def min(
+    x: Any, axis: Any = None, out: Any = None, keepdims: bool = False, initial: Any = None
+) -> Any:
+    """np.min; of floats by our kernels."""
+    if not _ours(x, None) or initial not in (None, math.inf) or not (x.size or initial):
+        how = {} if initial is None else {"initial": initial}
+        return np.min(x, axis, out, keepdims, **how)
+    return _reduce("min", x, axis, out, keepdims)
 
 
 def mean(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from .algebra import Unlowerable, broadcast, converted, permuted, put, reshaped, sliced
-from .ir import NUMPY, Graph, Value, contiguous
+from .ir import NUMPY, Graph, Value
 from .keys import taken_apart
 from .types import name_of
 
@@ -99,7 +99,7 @@ class Symbol:
     @property
     def strides(self) -> tuple[int, ...]:
         """Those of an array in row-major order."""
-        return tuple([s * self.itemsize for s in contiguous(self.shape)])
+        return tuple([self.itemsize * prod(self.shape[i + 1 :]) for i in range(self.ndim)])
 
     base = None
 

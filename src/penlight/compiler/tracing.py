@@ -48,8 +48,8 @@ REDUCED = {
     "multiply": "prod",
 }  # fmt: skip
 OF_TYPES = (
-    "finfo", "iinfo", "result_type", "promote_types", "dtype", "errstate", "broadcast_shapes",
-    "issubdtype", "can_cast",
+    "finfo", "iinfo", "promote_types", "dtype", "errstate", "broadcast_shapes", "issubdtype",
+    "can_cast",
 )  # fmt: skip
 
 
@@ -100,7 +100,7 @@ class Function:
 
     def __call__(self, *args: Any, out: Any = None, where: Any = True, **rest: Any) -> Symbol:
         """Operands are brought to one type and shape; where `where` is false, `out` stays."""
-        if len(args) > 1 and (self.name in UNARY or len(args) > 2):
+        if len(args) > TABLE[UFUNCS.get(self.name) or FLOATING[self.name]].arity:
             *args, out = args  # type: ignore[assignment]
         if rest or (where is not True and out is None):
             raise Unlowerable(f"{self.name} with {sorted({'where', *rest})}")
@@ -122,10 +122,6 @@ class Function:
 
     def __getattr__(self, name: str) -> Any:
         raise Unlowerable(f"{self.name}.{name}")
-
-
-UNARY = frozenset(name for t in (UFUNCS, FLOATING) for name, op in t.items()
-                  if op not in TABLE or TABLE[op].arity == 1)  # fmt: skip
 
 
 def _computed(xp: Tracer, name: str, args: Sequence[Any]) -> Value:

@@ -14,8 +14,9 @@ from .symbols import Symbol, kind_of
 from .trace import Call, Ref, Trace, filled
 from .tracing import Tracer, run
 
-MISFITS = (Unlowerable, TypeError, AttributeError, ValueError, IndexError)  # what a meaning may
-# raise when it asks more of a symbol than it has; the call then runs on arrays, where it may
+# What a meaning may raise when it asks more of a symbol than it has; it then runs on arrays, where
+# it may.
+MISFITS = (Unlowerable, TypeError, AttributeError, ValueError, IndexError, OverflowError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +61,8 @@ class _Values:
 
 def _translated(trace: Trace, call: Call, values: _Values) -> tuple[Value, ...]:
     forms = [trace.forms[number] for number in call.results]
-    if not call.pure:
-        return _by_python(call, values, forms, "it draws random numbers")
+    if not call.pure and not hasattr(call.function, "lower"):
+        return _by_python(call, values, forms, "it looks at values, or draws them")
     try:
         found = run(values.xp, call.function, [filled(a, values) for a in call.args])
     except MISFITS as misfit:
@@ -84,6 +85,9 @@ def _by_python(call: Call, values: _Values, forms: list, why: str) -> tuple[Valu
     made = HostCall(call.name, call.function, renumbered(call.args), call.pure, why)
     kinds = [kind_of(dtype) for dtype, _ in forms]
     inputs = [values.known[n] for n in numbers]
+    if not forms:  # called for the error that it may raise
+        graph.add("host", *inputs, attr=(made, "bool", (0,)))
+        return ()
     first = graph.add("host", *inputs, attr=(made, kinds[0], forms[0][1]))
     rest = [graph.add("pick", first, attr=(i, kinds[i], forms[i][1])) for i in range(1, len(forms))]
     return (first, *rest)

@@ -148,8 +148,10 @@ true_divide = binary(
 # ---------------------------------------------------------------- quotient and rest
 
 
-def _whole_division(kernel: str, compute: Any) -> Any:
-    """`compute` for integers and floats; integers refuse to be divided by zero."""
+def _whole_division(kernel: str, compute: Any) -> dict[str, Any]:
+    """`compute` for integers and floats, as meaning and lowering of an op; integers refuse to be
+    divided by zero.
+    """
 
     def guarded(xp: Any, a: Any, b: Any) -> Any:
         if a.dtype.kind not in INTEGERS + FLOATS:
@@ -158,7 +160,12 @@ def _whole_division(kernel: str, compute: Any) -> Any:
             raise RuntimeError("ZeroDivisionError")
         return compute(xp, a, b)
 
-    return guarded
+    def lower(xp: Any, a: Any, b: Any) -> Any:
+        if a.dtype.kind in INTEGERS:
+            b = xp.assured(b, b != 0)
+        return compute(xp, a, b)
+
+    return {"meaning": guarded, "lower": lower}
 
 
 def _truncated(xp: Any, a: Any, b: Any) -> Any:
@@ -170,10 +177,10 @@ def _truncated(xp: Any, a: Any, b: Any) -> Any:
 _NO_SLOPE = (lambda g: g * 0, lambda g: g * 0)
 _floored = _whole_division("div_floor_cpu", lambda xp, a, b: xp.floor_divide(a, b))
 
-_div_floor = binary("_div_floor", "⌊a / b⌋", _floored, _NO_SLOPE, node="DivBackward2")
+_div_floor = binary("_div_floor", "⌊a / b⌋", grad=_NO_SLOPE, node="DivBackward2", **_floored)
 _div_trunc = binary(
-    "_div_trunc", "a / b towards zero", _whole_division("div_trunc_cpu", _truncated), _NO_SLOPE,
-    node="DivBackward2",
+    "_div_trunc", "a / b towards zero", grad=_NO_SLOPE, node="DivBackward2",
+    **_whole_division("div_trunc_cpu", _truncated),
 )  # fmt: skip
 
 
@@ -198,19 +205,18 @@ def div(input: Operand, other: Operand, *, rounding_mode: str | None = None) -> 
 
 
 floor_divide = binary(
-    "floor_divide", "⌊a / b⌋", _floored, (no_derivative("floor_divide"),) * 2,
-    node="NotImplemented",
+    "floor_divide", "⌊a / b⌋", grad=(no_derivative("floor_divide"),) * 2, node="NotImplemented",
+    **_floored,
 )  # fmt: skip
 remainder = binary(
     "remainder", "a - b ⌊a / b⌋, with the sign of b",
-    _whole_division("remainder_cpu", lambda xp, a, b: xp.remainder(a, b)),
-    (lambda g: g, lambda g, a, b: -g * _div_floor(a, b)), node="RemainderBackward1",
+    grad=(lambda g: g, lambda g, a, b: -g * _div_floor(a, b)), node="RemainderBackward1",
+    **_whole_division("remainder_cpu", lambda xp, a, b: xp.remainder(a, b)),
 )  # fmt: skip
 fmod = binary(
     "fmod", "a - b trunc(a / b), with the sign of a",
-    _whole_division("fmod_cpu", lambda xp, a, b: xp.fmod(a, b)),
-    (lambda g: g, lambda g, a, b: -g * _div_trunc(a, b)), node="FmodBackward1",
-    check=need_tensor_first("fmod"),
+    grad=(lambda g: g, lambda g, a, b: -g * _div_trunc(a, b)), node="FmodBackward1",
+    check=need_tensor_first("fmod"), **_whole_division("fmod_cpu", lambda xp, a, b: xp.fmod(a, b)),
 )  # fmt: skip
 
 

@@ -24,9 +24,9 @@ def _bounded(xp: Any, input: Any, low: Any, high: Any, dtype: np.dtype) -> Any:
         raise unsupported(f"clamp{side}_scalar_cpu", input)
     result = input.astype(dtype, copy=False)
     if low is not None:
-        result = xp.maximum(result, np.asarray(low).astype(dtype))
+        result = xp.maximum(result, xp.asarray(low).astype(dtype))
     if high is not None:
-        result = xp.minimum(result, np.asarray(high).astype(dtype))
+        result = xp.minimum(result, xp.asarray(high).astype(dtype))
     return result if result is not input else input.copy()
 
 

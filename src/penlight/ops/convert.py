@@ -16,7 +16,10 @@ from .exposure import expose
 from .families import composite, op
 
 
-@op(grad={"input": lambda g: g}, node="ToCopyBackward0")
+@op(
+    grad={"input": lambda g: g}, node="ToCopyBackward0",
+    lower=lambda xp, input, dtype, form=None: input.astype(dtype),
+)  # fmt: skip
 def _to_copy(xp, input, dtype, form=None):
     converted = cast(input, dtype)
     return copied(converted, form) if converted is input or form is not None else converted

@@ -205,7 +205,7 @@ for _maker in (tensor, zeros, ones, empty, full, empty_strided):
 # ---------------------------------------------------------------- copies and fills
 
 
-@op(grad={"input": lambda g: g})
+@op(grad={"input": lambda g: g}, lower=lambda xp, input, memory_format: input.copy())
 def clone(xp, input, *, memory_format=None):
     """A copy that gradients flow through.
 

@@ -54,7 +54,7 @@ def placed(g: Tensor, indices: Tensor, dim: int, keepdim: bool, shape: tuple[int
 # ---------------------------------------------------------------- values
 
 
-def _extreme_value(name: str, ufunc: Any) -> tuple[Any, Any]:
+def _extreme_value(name: str) -> tuple[Any, Any]:
     """amax-like reduction over axes, and the form over everything."""
     rule = {"input": lambda g, x, y, dims, keepdim: _shared(g, x, y, dims, keepdim)}
     whole_rule = {"input": lambda g, x, y: _shared(g, x, y, tuple(range(x._array.ndim)), False)}
@@ -64,13 +64,13 @@ def _extreme_value(name: str, ufunc: Any) -> tuple[Any, Any]:
     def over_axes(xp: Any, input: Any, dims: Any, keepdim: bool) -> Any:
         if input.dtype.kind == COMPLEX:
             raise unsupported(f"{plain}_values_cpu", input)
-        return ufunc.reduce(input, dims, keepdims=keepdim) if input.ndim else input.copy()
+        return getattr(xp, plain)(input, dims, keepdims=keepdim) if input.ndim else input.copy()
 
     @op(name=f"_{plain}_all", grad=whole_rule, node=f"{title}Backward1")
     def over_all(xp: Any, input: Any) -> Any:
         if input.dtype.kind == COMPLEX:
             raise unsupported(f"{plain}_all", input)
-        return ufunc.reduce(input, None)
+        return getattr(xp, plain)(input)
 
     def function(input: Tensor, dim: Dims = (), keepdim: bool = False) -> Tensor:
         dims = axes(dim, input._array.ndim)
@@ -84,8 +84,8 @@ def _extreme_value(name: str, ufunc: Any) -> tuple[Any, Any]:
     return composite(function), over_all
 
 
-amax, _max_all = _extreme_value("amax", np.maximum)
-amin, _min_all = _extreme_value("amin", np.minimum)
+amax, _max_all = _extreme_value("amax")
+amin, _min_all = _extreme_value("amin")
 
 # ---------------------------------------------------------------- values and indices
 

@@ -69,6 +69,14 @@ def check_extent(input: Tensor, dim: int, index: Tensor, whose: str) -> None:
 # ---------------------------------------------------------------- gather and scatter
 
 
+def _looked_up(xp, input, dim, index, sparse_grad=False):
+    if not index.size:
+        return xp.empty(index.shape, input.dtype)
+    flat = index.reshape(1) if index.ndim == 0 else index
+    input = input.reshape((1,) * flat.ndim) if input.ndim == 0 else input
+    return xp.gather(input, flat, check_dim(dim, input.ndim)).reshape(index.shape)
+
+
 @op(
     grad={
         "input": lambda g, input_shape, dim, index: fixed(
@@ -76,6 +84,7 @@ def check_extent(input: Tensor, dim: int, index: Tensor, whose: str) -> None:
         ).scatter_add(dim, index, g)
     },
     check=_fits_gather,
+    lower=_looked_up,
     sample=lambda draw: [(draw(3, 4), 1, wrap(np.array([[0, 3], [1, 1], [2, 0]])))],
 )
 def gather(xp, input, dim, index, *, sparse_grad=False):
@@ -119,6 +128,9 @@ def _within(xp: Any, index: Any, size: int) -> tuple:
             f"out of range: tried to access index {worst} on a tensor of {size} elements."
         )
     return ()
+
+
+_within.lower = lambda xp, index, size: ()  # a lookup in a program checks its indices itself
 
 
 @op(

@@ -37,6 +37,9 @@ def _within(xp: Any, index: Any, size: int) -> tuple:
     return ()
 
 
+_within.lower = lambda xp, index, size: ()  # a lookup in a program checks its indices itself
+
+
 @op(
     grad={
         "input": lambda g, input_shape, dim, index: fixed(
@@ -44,13 +47,16 @@ def _within(xp: Any, index: Any, size: int) -> tuple:
         ).index_add(dim, index, g)
     },
     check=_fits_index_select,
+    lower=lambda xp, input, dim, index: (
+        xp.rows(input, xp.atleast_1d(index), check_dim(dim, input.ndim)) if input.ndim else input
+    ),
     sample=lambda draw: [(draw(3, 4), 1, wrap(np.array([0, 0, 3])))],
 )
 def index_select(xp, input, dim, index):
     """The slices along `dim` that `index` names."""
     if input.ndim == 0:
         return input.copy()
-    return xp.take(input, np.atleast_1d(index), check_dim(dim, input.ndim))
+    return xp.take(input, xp.atleast_1d(index), check_dim(dim, input.ndim))
 
 
 def _check_slices(name: str, input: Tensor, dim: int, index: Tensor, source: Tensor) -> int:

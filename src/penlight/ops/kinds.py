@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -61,12 +62,11 @@ def need_tensor_first(name: str) -> Callable:
 
 def only(kinds: str, kernel: str, meaning: str | Callable) -> Callable:
     """`meaning` for arrays of the given kinds; `kernel` is the name in the error for others."""
-    compute = getattr(np, meaning) if isinstance(meaning, str) else None
 
     def guarded(xp: Any, *arrays: Any) -> Any:
         if arrays[0].dtype.kind not in kinds:
             raise unsupported(kernel, arrays[0])
-        return compute(*arrays) if compute is not None else meaning(xp, *arrays)  # type: ignore[operator]
+        return (getattr(xp, meaning) if isinstance(meaning, str) else partial(meaning, xp))(*arrays)
 
     return guarded
 

@@ -257,15 +257,26 @@ def _bce_target_slope(x: Tensor, weight: Tensor | None) -> Tensor:
             g, _bce_target_slope(x, weight), reduction
         ),
     },
+    lower=lambda xp, x, target, weight, reduction: _bce(
+        xp, xp.assured(x, _is_share(x) & _is_share(target)), target, weight, reduction
+    ),
 )
 def _binary_cross_entropy(xp: Any, input: Any, target: Any, weight: Any, reduction: str) -> Any:
     x = wide(input, "binary_cross_entropy")
     for name, values in (("input", x), ("target", target)):
-        if not xp.all((values >= 0) & (values <= 1)):
+        if not xp.all(_is_share(values)):
             raise RuntimeError(f"all elements of {name} should be between 0 and 1")
+    return _bce(xp, x, target, weight, reduction).astype(input.dtype, copy=False)
+
+
+def _is_share(values: Any) -> Any:
+    return (values >= 0) & (values <= 1)
+
+
+def _bce(xp: Any, x: Any, target: Any, weight: Any, reduction: str) -> Any:
     yes, no = _log_probability(xp, x), _log_probability(xp, 1 - x)
     loss = (target - 1) * no - target * yes
-    return _total(xp, loss if weight is None else loss * weight, reduction, input.dtype)
+    return _total(xp, loss if weight is None else loss * weight, reduction, x.dtype)
 
 
 @composite(names="nn.functional.binary_cross_entropy")

@@ -191,7 +191,7 @@ def _multi_margin_loss(
     index = target[:, None]
     over = xp.maximum(margin + x - xp.take_along_axis(x, index, 1), 0)
     xp.put_along_axis(over, index, 0, 1)
-    loss = (over if p == 1 else over * over).sum(1) / x.shape[1]
+    loss = xp.sum(over if p == 1 else over * over, 1) / x.shape[1]
     return _reduced_rows(loss if weight is None else loss * weight[target], reduction, input)
 
 
@@ -260,16 +260,16 @@ def _multilabel_margin_loss(xp: Any, input: Any, target: Any, reduction: str) ->
     if ((target < -1) | (target >= x.shape[1])).any():
         raise RuntimeError("argument #2 'target' is out of range")
     over, _ = _multilabel_over(xp, x, target)
-    return _reduced_rows(over.sum((1, 2)) / x.shape[1], reduction, input)
+    return _reduced_rows(xp.sum(over, (1, 2)) / x.shape[1], reduction, input)
 
 
 @op(grad={})
 def _multilabel_margin_slope(xp: Any, input: Any, target: Any) -> Any:
     over, index = _multilabel_over(xp, input, target)
     active = (over > 0) / input.dtype.type(input.shape[1])
-    slope = active.sum(1)
+    slope = xp.sum(active, 1)
     rows = xp.arange(len(input))[:, None]
-    xp.subtract.at(slope, (rows, index), active.sum(2))
+    xp.subtract.at(slope, (rows, index), xp.sum(active, 2))
     return slope.astype(input.dtype, copy=False)
 
 

@@ -80,7 +80,10 @@ def added_up(xp: Any, x: Any, dims: Any, keepdim: bool) -> Any:
 _add_up = half_in_float32(added_up)
 
 
-@op(grad={"value": lambda g: _sum_all(g)})
+@op(
+    grad={"value": lambda g: _sum_all(g)},
+    lower=lambda xp, value, shape: xp.broadcast_to(value, shape),
+)
 def _filled(xp: Any, value: Any, shape: tuple[int, ...]) -> Any:
     """A tensor of `shape` all of whose elements are the one 0-d `value`, in one place of memory."""
     return view_as_strided(value, shape, (0,) * len(shape))

@@ -67,7 +67,12 @@ def _unsafe_view(xp, input, size):
     return input.reshape(size)
 
 
-@op(grad={"input": lambda g: g}, view=True, node="ExpandBackward0")
+def _repeated(xp, input, size):
+    own = (1,) * (len(size) - input.ndim) + input.shape
+    return xp.broadcast_to(input, tuple(n if m == -1 else m for m, n in zip(size, own)))
+
+
+@op(grad={"input": lambda g: g}, view=True, node="ExpandBackward0", lower=_repeated)
 def _expand(xp, input, size):
     lead = len(size) - input.ndim
     if lead < 0:

@@ -43,7 +43,8 @@ class Sums:
 
     def __init__(self, e: Emitter, name: str, kind: str, axes: int):
         self.e, self.kind, self.size = e, kind, size_of(kind)
-        self.combine = lambda a, b: TABLE[COMBINE[name]].code(e, kind, a, b)
+        code, turn = TABLE[COMBINE[name]].code, name in ("max", "min")  # as in `reductions`
+        self.combine = lambda a, b: code(e, kind, b, a) if turn else code(e, kind, a, b)
         self.start = float(neutral(name, kind))
         self.x, self.out = e.pointer(0), e.pointer(1)
         self.outer, *sizes, self.sx, self.so = loop_numbers(e, 1 + axes, 2)
