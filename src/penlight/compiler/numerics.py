@@ -207,7 +207,7 @@ def sum(
         if x.dtype.char in KINDS and available():  # the common case, by the shortest road
             return _reduction("sum", 1)(x.reshape(-1))
     if not _ours(x, dtype):
-        return np.add.reduce(x, axis, dtype, out, keepdims)
+        return np.add.reduce(x, axis, dtype, out, keepdims)  # type: ignore[call-overload]
     return _reduce("sum", x, axis, out, keepdims)
 
 
@@ -216,7 +216,7 @@ def prod(
 ) -> Any:
     """np.prod, in the order of arithmetic that all kernels share."""
     if not _ours(x, dtype):
-        return np.multiply.reduce(x, axis, dtype, out, keepdims)
+        return np.multiply.reduce(x, axis, dtype, out, keepdims)  # type: ignore[call-overload]
     return _reduce("prod", x, axis, out, keepdims)
 
 

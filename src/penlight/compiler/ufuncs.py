@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numpy._core import _multiarray_umath
+from numpy._core import _multiarray_umath  # type: ignore[attr-defined]
 
 from . import code
 from .kernels.pointwise import Inner
@@ -27,14 +27,19 @@ _kept: list[Any] = []  # the arrays that ufuncs point to
 
 def pointwise(op: str) -> np.ufunc:
     """The ufunc of a scalar operation."""
-    loops = [code.address(Inner(op, kind)) for kind in NUMBERS]
+    loops = [_address(Inner(op, kind)) for kind in NUMBERS]
     return _ufunc(op, loops, TABLE[op].arity, None)
 
 
 def reduction(name: str, axes: int) -> np.ufunc:
     """(n) -> () or (m, n) -> (): "sum" or "prod" over the last axis or two, or those it is told."""
-    loops = [code.address(SumLoop(name, kind, axes)) for kind in NUMBERS]
+    loops = [_address(SumLoop(name, kind, axes)) for kind in NUMBERS]
     return _ufunc(name, loops, 1, b"(n)->()" if axes == 1 else b"(m,n)->()")
+
+
+def _address(loop: Any) -> int:
+    """Where an inner loop lies: it is compiled as a kernel is, and has no operands of its own."""
+    return code.address(loop)
 
 
 def _ufunc(name: str, loops: Sequence[int], arity: int, signature: bytes | None) -> np.ufunc:

@@ -51,7 +51,8 @@ def _reduced(x: Num, largest: int) -> tuple[Num, Num, Num]:
     with e.guard(any_lane(far), "huge"):
         for variable, value in zip(found, _reduced_huge(x, largest), strict=True):
             variable.set(where(far, value, Num(e, variable.get())).v)
-    return tuple(Num(e, v.get()) for v in found)
+    q, r, rest = (Num(e, v.get()) for v in found)
+    return q, r, rest
 
 
 def _reduced_huge(x: Num, largest: int) -> tuple[Num, Num, Num]:

@@ -192,12 +192,12 @@ def _multi_margin_loss(
     over = xp.maximum(margin + x - xp.take_along_axis(x, index, 1), 0)
     xp.put_along_axis(over, index, 0, 1)
     loss = xp.sum(over if p == 1 else over * over, 1) / x.shape[1]
-    return _reduced_rows(loss if weight is None else loss * weight[target], reduction, input)
+    return _reduced_rows(xp, loss if weight is None else loss * weight[target], reduction, input)
 
 
-def _reduced_rows(loss: Any, reduction: str, input: Any) -> Any:
+def _reduced_rows(xp: Any, loss: Any, reduction: str, input: Any) -> Any:
     if reduction != "none":
-        loss = loss.mean() if reduction == "mean" else loss.sum()
+        loss = xp.mean(loss) if reduction == "mean" else xp.sum(loss)
     return loss.astype(input.dtype, copy=False)
 
 
@@ -260,7 +260,7 @@ def _multilabel_margin_loss(xp: Any, input: Any, target: Any, reduction: str) ->
     if ((target < -1) | (target >= x.shape[1])).any():
         raise RuntimeError("argument #2 'target' is out of range")
     over, _ = _multilabel_over(xp, x, target)
-    return _reduced_rows(xp.sum(over, (1, 2)) / x.shape[1], reduction, input)
+    return _reduced_rows(xp, xp.sum(over, (1, 2)) / x.shape[1], reduction, input)
 
 
 @op(grad={})
