@@ -130,10 +130,11 @@ def test_the_cases_of_the_standard(op, kind):
 @pytest.mark.parametrize("kind", DTYPES)
 @pytest.mark.parametrize("op", [*UNARY, "sigmoid", "erfc"])
 def test_the_same_bits_at_every_width(op, kind):
+    """But for a NaN's sign and payload: processors take them from either operand."""
     x = samples(kind)
-    bits = np.uint32 if kind == "f32" else np.uint64
     one, many = (computed(op, kind, x, lanes=lanes) for lanes in (1, 8))
-    np.testing.assert_array_equal(one.view(bits), many.view(bits))
+    np.testing.assert_array_equal(one, many)
+    np.testing.assert_array_equal(*(np.signbit(y)[~np.isnan(x)] for y in (one, many)))
 
 
 def test_sigmoid_takes_its_three_steps():

@@ -145,12 +145,27 @@ class Sums:
 
     def _gathered(self, x: ir.Value, first: Index, last: Index) -> ir.Value:
         """Elements first to last of the m x n, next to each other."""
-        e = self.e
+        e, b = self.e, self.e.builder
         memory = e.scratch(self.kind, CHUNK)
-        with e.loop(first, last, 1, "g") as k:
-            place = e.add(e.mul(e.div(k, self.n), self.sm), e.mul(e.rem(k, self.n), self.sn))
-            e.store(e.load(at_byte(e, x, place), 0, self.kind), memory, e.sub(k, first), self.kind)
+        n = b.select(b.icmp_signed("==", self.n, I64(0)), I64(1), self.n)  # a divisor
+        with e.loop(e.div(first, n), e.div(e.add(last, e.sub(n, 1)), n), 1, "m") as i:
+            begin = e.mul(i, n)
+            start = e.sub(0, e.least(e.sub(0, first), e.sub(0, begin)))  # the larger of the two
+            stop = e.least(last, e.add(begin, n))
+            row = at_byte(e, x, e.add(e.mul(i, self.sm), e.mul(e.sub(start, begin), self.sn)))
+            self._copy(row, e.address(memory, e.sub(start, first), self.kind), e.sub(stop, start))
         return memory
+
+    def _copy(self, x: ir.Value, to: ir.Value, count: Index) -> None:
+        """`count` elements along n: in vectors where they are neighbours."""
+        e, b = self.e, self.e.builder
+        lanes = e.host.lanes(self.size)
+        dense = b.icmp_signed("==", self.sn, I64(self.size))
+        whole = b.select(dense, e.sub(count, e.rem(count, lanes)), I64(0))
+        with e.loop(0, whole, lanes, "g") as k:
+            e.store(e.load(x, k, self.kind, lanes), to, k, self.kind)
+        with e.loop(whole, count, 1, "g") as k:
+            e.store(e.load(at_byte(e, x, e.mul(k, self.sn)), 0, self.kind), to, k, self.kind)
 
     def _line(self, x: ir.Value, count: Index) -> ir.Value:
         """Up to a chunk of neighbours: sixteen partials in a vector."""
