@@ -190,7 +190,9 @@ class Body:
     # ------------------------------------------------------------ members
 
     def write(self, skip: Value | None = None) -> None:
-        """All members, and the stores of those whose memory others read."""
+        """All members, then the stores of those whose memory others read: what is stored may lie
+        where another member is read.
+        """
         for value in self.group.members:
             outer = value.number in self.group.outer_level
             if value is not skip:
@@ -199,7 +201,9 @@ class Body:
                     self.made[value.number] = self.step("reduce", (arg,), value.kind, value.attr[0])
                 else:
                     self.made[value.number] = self.compute(value, outer)
+        for value in self.group.members:
             if value.number in self.fusion.stored:
+                outer = value.number in self.group.outer_level
                 layout = self.fusion.layouts(value)
                 along = reshaped_strides(value.shape, layout, self.extents(outer))
                 n = self.operand(value, 0, along, outer, written=True)
