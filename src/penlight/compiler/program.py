@@ -190,7 +190,7 @@ class Program:
         self.copies = [
             (position, self._reader(value))
             for position, value in self.graph.stores
-            if self.home.get(("value", value.number), ("",))[0] != "input"
+            if value.size and self.home.get(("value", value.number), ("",))[0] != "input"
         ]
         return self
 

@@ -76,7 +76,10 @@ class Fusion:
             return []
         if root.number in self.waiting:
             if root.size == 1 or (at.strides == contiguous(argument.shape) and at.offset == 0):
-                return [leaf for v in root.inputs for leaf in self.leaves(v)]
+                found = [leaf for v in root.inputs for leaf in self.leaves(v)]
+                shape = argument.shape
+                if shape == root.shape or all(v.size == 1 or self._walks(v, shape) for v in found):
+                    return found
             self.place(root)
         return [argument]
 
