@@ -170,11 +170,19 @@ class Fusion:
                 return
         self.enter(self.start(value, value.shape), value, [*reads, *table])
 
+    def needs_place(self, value: Value) -> bool:
+        """Whether its code asks where it stands: a lookup, or something computed from positions."""
+        if value.op in ("gather", "iota"):
+            return True
+        if value.op not in VIEWS and value.number not in self.waiting and value.number in self.home:
+            return False
+        return any(self.needs_place(v) for v in value.inputs)
+
     def fits(
         self, group: Group, value: Value, reads: list[Value], table: tuple[Value, ...] = ()
     ) -> str | None:
         """The level at which a value can join the group; None if it cannot."""
-        if group.head is not None and (group.head.op not in HEADS or value.op == "gather"):
+        if group.head is not None and (group.head.op not in HEADS or self.needs_place(value)):
             return None
         levels = [self.level(group, leaf) for leaf in reads]
         inner = value.size == prod(group.space)
