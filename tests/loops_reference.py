@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 import numpy as np
 
 from penlight.compiler.scalars import TABLE
@@ -32,7 +34,7 @@ def _value(spec, arrays, places, shape, step, args, writes):
     if step.op == "index":
         return np.broadcast_to(places[step.attr], shape).astype(np.int64)
     if step.op == "reduce":
-        flat = args[0].reshape((*spec.outer, -1))
+        flat = args[0].reshape((*spec.outer, prod(spec.inner)))
         found = _reduced(step.attr, flat).astype(NUMPY[step.kind])
         return np.broadcast_to(found.reshape((*spec.outer, *[1] * len(spec.inner))), shape)
     if step.op == "cast":
