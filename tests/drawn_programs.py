@@ -336,8 +336,8 @@ def loss(p, rng):
 
 
 OPS = [
-    *[unary(n) for n in "exp log sqrt tanh sigmoid neg abs reciprocal sin cos log1p expm1 erf floor "
-      "ceil trunc sign rsqrt exp2 relu atan sgn isnan isfinite logical_not square".split()],
+    *[unary(n) for n in "exp log sqrt tanh sigmoid neg abs reciprocal sin cos log1p expm1 erf "
+      "floor ceil trunc sign rsqrt exp2 relu atan sgn isnan isfinite logical_not square".split()],
     *[binary(n) for n in "add sub mul div maximum minimum lt ge eq pow atan2 add mul sub".split()],
     *[binary(n, "iu") for n in "add sub mul maximum minimum bitwise_and bitwise_or lt eq".split()],
     *[binary(n, "b") for n in "logical_and logical_or logical_xor bitwise_and eq".split()],
