@@ -1,8 +1,9 @@
 """Runs compiled programs on paper: each kernel by its reference over NumPy.
 
 What a program's threads could do in any order, the kernels between two barriers, is done in a
-random one, and the program's memory is full of rubbish before. So programs are tested without a compiler:
-reading symbolically, the passes, the choice of kernels, barriers, and who shares memory with whom.
+random one, and the program's memory is full of rubbish before. So programs are tested without a
+compiler: reading symbolically, the passes, the choice of kernels, barriers, and who shares memory
+with whom.
 """
 
 from __future__ import annotations
