@@ -28,12 +28,11 @@ def permuted(graph: Graph, x: Value, order: tuple[int, ...]) -> Value:
 
 def sliced(graph: Graph, x: Value, region: Region) -> Value:
     """A part of x: (start, length, step) per axis. What was just put there is found as it is."""
-    while x.op == "put":
-        if x.attr == region:
-            return x.inputs[1]
-        if overlap(x.attr, region):
-            break
-        x = x.inputs[0]
+    under = x
+    while under.op == "put" and not overlap(under.attr, region):
+        under = under.inputs[0]
+    if under.op == "put" and under.attr == region:
+        return under.inputs[1]
     whole = tuple((0, n, 1) for n in x.shape)
     return x if region == whole else graph.add("slice", x, attr=region)
 
