@@ -197,6 +197,8 @@ class Fusion:
         outer = group.axes is not None and "inner" not in levels and value.size == rows
         outer = outer and (rows != prod(group.space) or value.shape == group.outer)
         target = group.outer if outer else group.space
+        if reshaped_strides(value.shape, self.layouts(value), target) is None:
+            return None
         for leaf, level in zip([*reads, *table], [*levels, *[None] * len(table)]):
             if level is not None:
                 continue
