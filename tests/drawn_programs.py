@@ -274,6 +274,28 @@ def index(p, rng):
     return t[index] if t.dim() < 2 or rng.random() < 0.6 else t[index, p.indices((2,), t.shape[1])]
 
 
+def scatter_add(p, rng):
+    t = p.any()
+    dim = p.axis(t)
+    shape = tuple(int(rng.integers(1, n + 1)) if i != dim else 3 for i, n in enumerate(t.shape))
+    return t.scatter_add(dim, p.indices(shape, t.shape[dim]), p.tensor(str(t._array.dtype), shape))
+
+
+def index_add(p, rng):
+    t = p.any()
+    dim = p.axis(t)
+    shape = tuple(n if i != dim else 4 for i, n in enumerate(t.shape))
+    return t.index_add(dim, p.indices((4,), t.shape[dim]), p.tensor(str(t._array.dtype), shape))
+
+
+def index_put(p, rng):
+    t = p.any()
+    indices = (p.indices((3,), t.shape[0]),)
+    if t.dim() > 1 and rng.random() < 0.5:
+        indices += (p.indices((2, 3), t.shape[1]),)
+    return t.index_put(indices, p.tensor(str(t._array.dtype), ()), True)
+
+
 def embedding(p, rng):
     table = p.tensor(p.kinds[0], (5, 3))
     return F.embedding(p.indices((int(rng.choice([1, 4])), 2), 5), table)
@@ -347,7 +369,8 @@ OPS = [
     *[reduction(n) for n in "sum mean prod sum mean argmax argmin logsumexp std var".split()],
     *[reduction(n, "iub") for n in "sum any all".split()],
     several_axes, several_axes, product, product, product, norm, norm, where, where, masked, cat,
-    cat, gather, pick, index, embedding, cut, cut, put, view, view, view, view, cast, cast, cast,
+    cat, gather, pick, index, scatter_add, index_add, index_put, embedding, cut, cut, put, view,
+    view, view, view, cast, cast, cast,
     negative_log_likelihood, loss, loss,
     lambda p, rng: p.any().tril(), lambda p, rng: p.any().triu(1),
     lambda p, rng: p.any().clamp(-1.0, 0.5), lambda p, rng: p.any("iu") // 3,

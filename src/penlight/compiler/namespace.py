@@ -336,21 +336,46 @@ def assured(xp: Any, x: Any, condition: Any) -> Symbol:
 @function
 def picked(xp: Any, x: Symbol, indices: dict[int, Any]) -> Symbol:
     """x[..., i, j, ...] for index arrays along some axes."""
+    x, index, axis = _as_one(xp, x, indices)
+    return Symbol(xp, taken(xp.graph, x.value, index.value, axis))
+
+
+@function
+def added_at(xp: Any, x: Symbol, indices: dict[int, Any], part: Any) -> Symbol:
+    """x with `part` added where x[..., i, j, ...] shows, the first index first."""
+    flat, index, axis = _as_one(xp, x, indices)
+    form = (*flat.shape[:axis], *index.shape, *flat.shape[axis + 1 :])
+    part = broadcast_to(xp, symbol(xp, part, x.dtype).astype(x.dtype, copy=False), form)
+    places = list(range(axis, axis + index.ndim))
+    part = moveaxis(xp, part, places, list(range(index.ndim)))
+    added = moveaxis(xp, xp.add_at(moveaxis(xp, flat, axis, 0), index, part), 0, axis)
+    axes = sorted(indices)
+    moved = [axes[0] + n if _follow(axes) else n for n in range(len(axes))]
+    shape = moveaxis(xp, x, axes, moved).shape
+    return moveaxis(xp, added.reshape(shape), moved, axes)
+
+
+def _follow(axes: list[int]) -> bool:
+    """Whether axes stand side by side; where they do not, NumPy puts them in front."""
+    return axes == list(range(axes[0], axes[0] + len(axes)))
+
+
+def _as_one(xp: Any, x: Symbol, indices: dict[int, Any]) -> tuple[Symbol, Symbol, int]:
+    """x with the indexed axes made one, an index for that, and which axis it is."""
     axes = sorted(indices)
     first, count = axes[0], len(axes)
     arrays = [_index(xp, indices[a], x.shape[a]) for a in axes]
-    if axes != list(range(first, first + count)):  # apart from each other: NumPy puts them in front
+    if not _follow(axes):
         first, x = 0, moveaxis(xp, x, axes, list(range(count)))
-    extents = x.shape[first : first + count]
-    index = arrays[0]
-    if count > 1:
-        right = index < extents[0]
-        for array, n in zip(arrays[1:], extents[1:]):
-            right = right & (array >= 0) & (array < n)
-            index = index * n + array
-        index = xp.where(right, index, -1)
-        x = x.reshape(*x.shape[:first], prod(extents), *x.shape[first + count :])
-    return Symbol(xp, taken(xp.graph, x.value, index.value, first))
+    if count == 1:
+        return x, arrays[0], first
+    extents, index = x.shape[first : first + count], arrays[0]
+    right = (index >= 0) & (index < extents[0])
+    for array, n in zip(arrays[1:], extents[1:]):
+        right = right & (array >= 0) & (array < n)
+        index = index * n + array
+    x = x.reshape(*x.shape[:first], prod(extents), *x.shape[first + count :])
+    return x, xp.where(right, index, -1), first
 
 
 @function

@@ -17,6 +17,7 @@ import numpy as np
 from . import numerics
 from .algebra import Unlowerable, broadcast, converted, reshaped
 from .ir import TABLE, Graph, Value
+from .keys import taken_apart
 from .namespace import FUNCTIONS, function
 from .structures import STRUCTURES, Structure
 from .symbols import Symbol, axes_of, kind_of, stored, symbol
@@ -119,6 +120,14 @@ class Function:
         if name is None or how or (x.dtype.kind == "f" and name not in ("any", "all")):
             raise Unlowerable(f"{self.name}.reduce of {x.dtype}")
         return reduction(self.xp, x, name, axis, out, keepdims, dtype)
+
+    def at(self, target: Symbol, key: Any, values: Any) -> None:
+        """Adds to the elements that a key with index arrays names, to each as often as it does."""
+        region, shape, indices = taken_apart(target, key)
+        whole = tuple((0, n, 1) for n in target.shape)
+        if self.name != "add" or region != whole or shape != target.shape or not indices:
+            raise Unlowerable(f"{self.name}.at {key}")
+        target.become(self.xp.added_at(target, indices, values))
 
     def __getattr__(self, name: str) -> Any:
         raise Unlowerable(f"{self.name}.{name}")

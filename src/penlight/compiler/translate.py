@@ -16,7 +16,9 @@ from .tracing import Tracer, run
 
 # What a meaning may raise when it asks more of a symbol than it has; it then runs on arrays, where
 # it may.
-MISFITS = (Unlowerable, TypeError, AttributeError, ValueError, IndexError, OverflowError)
+MISFITS = (
+    Unlowerable, TypeError, AttributeError, ValueError, IndexError, OverflowError, RuntimeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)

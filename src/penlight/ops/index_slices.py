@@ -116,7 +116,7 @@ def index_add(xp, input, dim, index, source, *, alpha=1):
     if input.ndim == 0:
         return out + scaled.sum().astype(out.dtype)
     dim = check_dim(dim, input.ndim)
-    xp.add.at(out, _vector_key(input, dim, np.atleast_1d(index)), scaled)
+    xp.add.at(out, _vector_key(input, dim, xp.atleast_1d(index)), scaled)
     return out
 
 

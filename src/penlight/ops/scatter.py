@@ -34,12 +34,15 @@ def _fits_scatter(name: str) -> Any:
     return check
 
 
-def _aligned(out: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, Any]:
+def _aligned(xp: Any, out: Any, dim: int, index: Any, src: Any) -> tuple[Any, tuple, Any]:
     """Where and what to scatter: a view of `out`, a key into it, and the part of `src` that index
     speaks about.
     """
     dim = check_dim(dim, out.ndim)
-    check_range(index, out.shape[dim] if out.ndim else 1, dim, RuntimeError)
+    if isinstance(index, np.ndarray):
+        check_range(index, out.shape[dim] if out.ndim else 1, dim, RuntimeError)
+    else:  # what is written in a program checks the upper end itself
+        index = xp.assured(index, index >= 0)
     if out.ndim == 0:
         return out.reshape(1), (index.reshape(-1),), np.reshape(src, -1)
     if np.ndim(src):
@@ -63,6 +66,18 @@ def corner(xp, part, shape):
     return whole
 
 
+def _written_once(xp, input, dim, index, src):
+    """One element per row, in programs: chosen by position, so that the order does not matter."""
+    dim = check_dim(dim, input.ndim)
+    rows = tuple(1 if axis == dim else n for axis, n in enumerate(input.shape))
+    if index.shape != rows or (np.ndim(src) and src.shape != rows):
+        return xp.put_along_axis(input, index, src, dim)
+    size = input.shape[dim]
+    index = xp.assured(index, (index >= 0) & (index < size))
+    place = xp.arange(size).reshape([size if axis == dim else 1 for axis in range(input.ndim)])
+    return xp.where(place == index, src, input).astype(input.dtype, copy=False)
+
+
 @op(
     grad={
         "input": lambda g, dim, index: _scatter(g, dim, index, 0),
@@ -70,12 +85,13 @@ def corner(xp, part, shape):
     },
     check=_fits_scatter("scatter"),
     node="ScatterBackward0",
+    lower=_written_once,
     sample=lambda draw: [(draw(3, 4), 0, wrap(np.array([[0, 1], [2, 2]])), draw(2, 2))],
 )
 def _scatter(xp, input, dim, index, src):
     out = input.copy()
     if index.size:
-        target, key, values = _aligned(out, dim, index, src)
+        target, key, values = _aligned(xp, out, dim, index, src)
         target[key] = values
     return out
 
@@ -93,7 +109,7 @@ def scatter_add(xp, input, dim, index, src):
     """A copy of `input` with `src` added at `index` along `dim`."""
     out = input.copy()
     if index.size:
-        target, key, values = _aligned(out, dim, index, src)
+        target, key, values = _aligned(xp, out, dim, index, src)
         xp.add.at(target, key, values)
     return out
 
@@ -231,5 +247,5 @@ def scatter_reduce(xp, input, dim, index, src, reduce, *, include_self=True):
     out = input.copy()
     if index.size == 0:
         return out
-    target, key, values = _aligned(out, dim, index, src)
+    target, key, values = _aligned(xp, out, dim, index, src)
     return _reduced(xp, target, key, values, reduce, include_self).reshape(input.shape)
