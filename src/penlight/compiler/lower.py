@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from .ir import Shape, Value
+from .ir import Malformed, Shape, Value
 from .kernels import attention_structure, convolution_structure, scatter  # noqa: F401
 from .kernels.loops import Loops
 from .kernels.product import Product
@@ -17,7 +16,7 @@ from .structures import STRUCTURES
 from .types import size_of
 from .views import Access, access, reshaped_strides, row_major
 
-Memory = Hashable  # ("input", position), ("value", number), ("error",) or
+Memory = tuple[Any, ...]  # ("input", position), ("value", number), ("error",) or
 # ("work", number, which, bytes)
 
 
@@ -139,7 +138,7 @@ class Body:
 
     def load(self, argument: Value, outer: bool) -> int:
         """An element of stored memory."""
-        at = self.fusion.layouts.access(argument)
+        at = self.fusion.layouts.seen(argument)
         n = self.operand(at.root, at.offset, self.along(argument, at, outer), outer)
         return self.step("load", (), argument.kind, n)
 
@@ -148,11 +147,13 @@ class Body:
         extents = self.extents(outer)
         if argument.size == 1:
             return (0,) * len(extents)
-        return reshaped_strides(argument.shape, at.strides, extents)
+        return walked(argument, at.strides, extents)
 
     def position(self, argument: Value, outer: bool) -> int:
         """An iota: the sum of the positions along the axes it grows with."""
         at = access(argument, lambda v: tuple(int(a == v.attr[1]) for a in range(len(v.shape))))
+        if at is None:
+            raise Malformed(f"{argument} does not count along axes")
         strides = self.along(argument, at, outer)
         strides = self.spread(strides) if outer else strides
         total = self.step("const", (), "i64", at.offset) if at.offset else None
@@ -169,13 +170,13 @@ class Body:
         """An element of a table, at a place that a value names."""
         table, index = value.inputs
         axis, follows = value.attr
-        at = self.fusion.layouts.access(table)
+        at = self.fusion.layouts.seen(table)
         strides = [0] * len(value.shape)
         for a, target in enumerate(follows):
             if a != axis:
                 strides[target] = at.strides[a]
         extents = self.extents(outer)
-        along = reshaped_strides(value.shape, tuple(strides), extents)
+        along = walked(value, tuple(strides), extents)
         n, error = self.operand(at.root, at.offset, along, outer), self.error()
         attr = At(n, (table.shape[axis],), (at.strides[axis],), error, (axis,))
         return self.step("load_at", (self.read(index, outer),), value.kind, attr)
@@ -205,9 +206,17 @@ class Body:
             if value.number in self.fusion.stored:
                 outer = value.number in self.group.outer_level
                 layout = self.fusion.layouts(value)
-                along = reshaped_strides(value.shape, layout, self.extents(outer))
+                along = walked(value, layout, self.extents(outer))
                 n = self.operand(value, 0, along, outer, written=True)
                 self.step("store", (self.made[value.number],), value.kind, n)
+
+
+def walked(value: Value, strides: Shape, extents: Shape) -> Shape:
+    """The strides of a value's memory along other extents of the same elements."""
+    found = reshaped_strides(value.shape, strides, extents)
+    if found is None:
+        raise Malformed(f"{value} cannot be walked along {extents}")
+    return found
 
 
 def lower(fusion: Fusion) -> list[Launch]:
@@ -224,7 +233,7 @@ def lower(fusion: Fusion) -> list[Launch]:
 
 def given(fusion: Fusion, argument: Value) -> tuple[Operand, Memory]:
     """How an argument lies in memory, over its own axes."""
-    at = fusion.layouts.access(argument)
+    at = fusion.layouts.seen(argument)
     home, start = fusion.layouts.home(at.root)
     return Operand(argument.kind, at.strides, start + at.offset), memory_of(home)
 
@@ -242,7 +251,7 @@ def loops(fusion: Fusion, group: Group) -> list[Launch]:
 
 def product(fusion: Fusion, group: Group) -> list[Launch]:
     """A product, and elementwise values on its results."""
-    head = group.head
+    head = group.top
     body = Body(group, fusion, tuple(range(len(group.space))))
     for argument in head.inputs:
         operand, memory = given(fusion, argument)
@@ -273,7 +282,7 @@ def copied(
 
 def concat(fusion: Fusion, group: Group) -> list[Launch]:
     """Each part is copied to its place, unless it was computed there."""
-    head, found, start = group.head, [], 0
+    head, found, start = group.top, [], 0
     strides = fusion.layouts(head)
     for part in head.inputs:
         offset = start * strides[head.attr]
@@ -285,20 +294,20 @@ def concat(fusion: Fusion, group: Group) -> list[Launch]:
 
 def put(fusion: Fusion, group: Group) -> list[Launch]:
     """The base is copied, then the part over it, unless they were computed there."""
-    base, part = group.head.inputs
-    strides, found = fusion.layouts(group.head), []
-    if not lies(fusion, base, group.head, 0, strides):
-        found.append(copied(fusion, group, base, group.head, 0, strides))
-    offset = sum(start * s for (start, _, _), s in zip(group.head.attr, strides))
-    along = tuple(s * step for (_, _, step), s in zip(group.head.attr, strides))
-    if part.size and not lies(fusion, part, group.head, offset, along):
-        found.append(copied(fusion, group, part, group.head, offset, along))
+    base, part = group.top.inputs
+    strides, found = fusion.layouts(group.top), []
+    if not lies(fusion, base, group.top, 0, strides):
+        found.append(copied(fusion, group, base, group.top, 0, strides))
+    offset = sum(start * s for (start, _, _), s in zip(group.top.attr, strides))
+    along = tuple(s * step for (_, _, step), s in zip(group.top.attr, strides))
+    if part.size and not lies(fusion, part, group.top, offset, along):
+        found.append(copied(fusion, group, part, group.top, offset, along))
     return found
 
 
 def lies(fusion: Fusion, part: Value, whole: Value, offset: int, strides: Shape) -> bool:
     """Whether a part is in its place within the whole already."""
-    at = fusion.layouts.access(part)
+    at = fusion.layouts.seen(part)
     inside = fusion.layouts.inside.get(at.root.number)
     steps = tuple(0 if n == 1 else s for n, s in zip(part.shape, strides))
     return inside == (whole, offset) and (at.offset, at.strides) == (0, steps)
@@ -306,7 +315,7 @@ def lies(fusion: Fusion, part: Value, whole: Value, offset: int, strides: Shape)
 
 def structure(fusion: Fusion, group: Group) -> list[Launch]:
     """The stages of an operation that brings its own kernels."""
-    head, operands, memory = group.head, [], []
+    head, operands, memory = group.top, [], []
     for argument in head.inputs:
         operand, where = given(fusion, argument)
         operands.append(operand)
@@ -319,7 +328,7 @@ def structure(fusion: Fusion, group: Group) -> list[Launch]:
     for n, (kind, shape) in enumerate(of.rule(forms, head.attr)):  # some may be of no use
         nobody = ("work", head.number, len(work) + n, prod(shape) * size_of(kind))
         results.setdefault(n, nobody)
-    homes = {"in": memory, "out": results, "work": work, "error": [("error",)]}
+    homes: dict[str, Any] = {"in": memory, "out": results, "work": work, "error": [("error",)]}
     return [
         Launch(stage.spec, [homes[where][n] for where, n in stage.places], group.number)
         for stage in plan.stages

@@ -196,7 +196,7 @@ def arange(xp: Any, *args: Any, dtype: Any = None) -> Symbol:
     return symbol(xp, found)
 
 
-def _position(xp: Any, shape: tuple[int, ...], axis: int) -> Symbol:
+def _position(xp: Any, shape: tuple[int, ...], axis: int) -> Any:
     return Symbol(xp, xp.graph.add("iota", attr=(shape, axis)))
 
 
@@ -360,16 +360,17 @@ def _follow(axes: list[int]) -> bool:
     return axes == list(range(axes[0], axes[0] + len(axes)))
 
 
-def _as_one(xp: Any, x: Symbol, indices: dict[int, Any]) -> tuple[Symbol, Symbol, int]:
+def _as_one(xp: Any, x: Symbol, indices: dict[int, Any]) -> tuple[Symbol, Any, int]:
     """x with the indexed axes made one, an index for that, and which axis it is."""
     axes = sorted(indices)
     first, count = axes[0], len(axes)
-    arrays = [_index(xp, indices[a], x.shape[a]) for a in axes]
+    arrays: list[Any] = [_index(xp, indices[a], x.shape[a]) for a in axes]
     if not _follow(axes):
         first, x = 0, moveaxis(xp, x, axes, list(range(count)))
     if count == 1:
         return x, arrays[0], first
-    extents, index = x.shape[first : first + count], arrays[0]
+    index: Any = arrays[0]
+    extents = x.shape[first : first + count]
     right = (index >= 0) & (index < extents[0])
     for array, n in zip(arrays[1:], extents[1:]):
         right = right & (array >= 0) & (array < n)

@@ -112,7 +112,8 @@ class Program:
 
     def _risky(self) -> set[int]:
         """The groups that may fail: calls of Python's, and the first to look an index up."""
-        found, known = set(self.hosts), set()
+        found: set[int] = set(self.hosts)
+        known: set[tuple[int, int]] = set()
         for launch in self.launches:
             if ("error",) in launch.memory:
                 members = self.fusion.groups[launch.group].members
@@ -223,7 +224,7 @@ class Program:
         run.clear()
 
     def _host(self, group: Group) -> Any:
-        made, readers = group.head.attr[0], [self._reader(v) for v in group.head.inputs]
+        made, readers = group.top.attr[0], [self._reader(v) for v in group.top.inputs]
         writers = [self._reader(v) for v in group.members]
 
         def segment(arrays: Sequence[np.ndarray], outputs: Sequence[np.ndarray]) -> None:
@@ -237,7 +238,7 @@ class Program:
 
     def _reader(self, value: Value) -> Any:
         """A function (inputs, outputs) -> the value as an array."""
-        at = self.fusion.layouts.access(value)
+        at = self.fusion.layouts.seen(value)
         home, start = self.fusion.layouts.home(at.root)
         at = Access(home, start + at.offset, at.strides)
         memory = self.home.get(memory_of(home), memory_of(home))
@@ -275,7 +276,7 @@ def _unchecked(graph: Graph) -> None:
 def _roots(group: Group) -> list[Value]:
     """What the head of a group reads, without views."""
     found = []
-    for v in group.head.inputs:
+    for v in group.top.inputs:
         while v.inputs and v.op in ("reshape", "permute", "expand", "slice"):
             (v,) = v.inputs
         found.append(v)

@@ -10,6 +10,7 @@ Only what has the same bits here and there is traced. The sum of an array as a m
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 from math import prod
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +23,12 @@ from .keys import taken_apart
 from .types import name_of
 
 FLAGS = SimpleNamespace(c_contiguous=True, forc=True, writeable=True, owndata=True)
-SEEN = {"reshape": reshaped, "permute": permuted, "slice": sliced, "expand": broadcast}
+SEEN: dict[str, Callable[..., Value]] = {
+    "reshape": reshaped,
+    "permute": permuted,
+    "slice": sliced,
+    "expand": broadcast,
+}
 INEXACT = frozenset(
     """exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh
     arccosh arctanh arctan2 power float_power matmul sum prod mean max min amax amin dot vecdot
@@ -402,7 +408,7 @@ def kind_of(dtype: Any) -> str:
     return kind
 
 
-def symbol(xp: Any, x: Any, like: Any = None) -> Symbol:
+def symbol(xp: Any, x: Any, like: Any = None) -> Any:
     """Anything array-like as a symbol; a Python number takes the dtype `like`."""
     if isinstance(x, Symbol):
         return x

@@ -70,7 +70,7 @@ def interpret(trace: Trace, xp: Any, arrays: list[np.ndarray]) -> list[np.ndarra
     return outputs
 
 
-def filled(arg: Any, values: dict[int, Any]) -> Any:
+def filled(arg: Any, values: Any) -> Any:
     """An argument with its `Ref`s replaced by values."""
     if isinstance(arg, Ref):
         return values[arg.number]

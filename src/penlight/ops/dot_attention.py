@@ -32,7 +32,7 @@ class Attended(NamedTuple):
 class Tensors:
     """What `_slopes` needs of a namespace, over tensors."""
 
-    matmul, sum = staticmethod(Tensor.matmul), staticmethod(Tensor.sum)
+    matmul, sum = staticmethod(Tensor.matmul), staticmethod(Tensor.sum)  # type: ignore[attr-defined]
 
 
 def _slopes(xp, g, gw, weights, query, key, value, scale):

@@ -37,7 +37,8 @@ def _within(xp: Any, index: Any, size: int) -> tuple:
     return ()
 
 
-_within.lower = lambda xp, index, size: ()  # a lookup in a program checks its indices itself
+_within.lower = lambda xp, index, size: ()  # type: ignore[attr-defined]
+# a lookup in a program checks its indices itself
 
 
 @op(

@@ -28,7 +28,7 @@ class LstmSequence(NamedTuple):
 class Tensors:
     """What `_back` needs of a namespace, over tensors."""
 
-    tanh, matmul = staticmethod(Tensor.tanh), staticmethod(Tensor.matmul)
+    tanh, matmul = staticmethod(Tensor.tanh), staticmethod(Tensor.matmul)  # type: ignore[attr-defined]
     concatenate = staticmethod(cat)
 
 

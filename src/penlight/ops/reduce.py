@@ -102,7 +102,7 @@ def _total(xp: Any, x: Any) -> Any:
     return _add_up(xp, summable(x, None), None, False)
 
 
-_sum_all = unary(
+_sum_all: Any = unary(
     "_sum_all", "Σ x", _total, lambda g, input_shape: _everywhere(g, input_shape),
     node="SumBackward0", inplace=False,
 )  # fmt: skip

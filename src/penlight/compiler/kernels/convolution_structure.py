@@ -15,22 +15,26 @@ from .convolution_plan import forward_plan, input_plan, weight_plan
 HOW = ("stride", "padding", "dilation", "groups")
 
 
+def _how(attr: dict[str, Any]) -> dict[str, Any]:
+    return {name: attr[name] for name in HOW}
+
+
 def _forward(forms: Sequence[Form], attr: dict[str, Any]) -> tuple[Convolution, tuple[int, ...]]:
     (kind, x), (_, w) = forms
-    conv = Convolution.of(kind, x, w, *(attr[name] for name in HOW))
+    conv = Convolution.of(kind, x, w, **_how(attr))
     return conv, (x[0], w[0], *conv.places[5 - len(x) :])
 
 
 def _input(forms: Sequence[Form], attr: dict[str, Any]) -> tuple[Convolution, tuple[int, ...]]:
     (kind, g), (_, w) = forms
     x = (g[0], w[1] * attr["groups"], *attr["size"])
-    return Convolution.of(kind, x, w, *(attr[name] for name in HOW), g[2:]), x
+    return Convolution.of(kind, x, w, **_how(attr), places=g[2:]), x
 
 
 def _weight(forms: Sequence[Form], attr: dict[str, Any]) -> tuple[Convolution, tuple[int, ...]]:
     (kind, g), (_, x) = forms
     w = (g[1], x[1] // attr["groups"], *attr["kernel"])
-    return Convolution.of(kind, x, w, *(attr[name] for name in HOW), g[2:]), w
+    return Convolution.of(kind, x, w, **_how(attr), places=g[2:]), w
 
 
 def _define(

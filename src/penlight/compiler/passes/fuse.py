@@ -16,7 +16,17 @@ from __future__ import annotations
 
 from math import prod
 
-from ..ir import MADE_ANYWHERE, VIEWS, Graph, Shape, Value, contiguous, is_elementwise, live
+from ..ir import (
+    MADE_ANYWHERE,
+    VIEWS,
+    Graph,
+    Malformed,
+    Shape,
+    Value,
+    contiguous,
+    is_elementwise,
+    live,
+)  # fmt: skip
 from ..views import access, reshaped_strides, row_major
 from .layout import Layouts
 
@@ -48,6 +58,13 @@ class Group:
     def outer(self) -> Shape:
         """The extents that are not summed over."""
         return tuple(n for i, n in enumerate(self.space) if i not in (self.axes or ()))
+
+    @property
+    def top(self) -> Value:
+        """The head of a group that has one."""
+        if self.head is None:
+            raise Malformed(f"{self} has no head")
+        return self.head
 
     def __repr__(self) -> str:
         name = self.head.op if self.head else "loops"

@@ -7,7 +7,17 @@ the arithmetic alone: the order of sums does not depend on layout.
 
 from __future__ import annotations
 
-from ..ir import MADE_ANYWHERE, VIEWS, Graph, Shape, Value, contiguous, is_elementwise, rebuilt
+from ..ir import (
+    MADE_ANYWHERE,
+    VIEWS,
+    Graph,
+    Malformed,
+    Shape,
+    Value,
+    contiguous,
+    is_elementwise,
+    rebuilt,
+)  # fmt: skip
 from ..structures import STRUCTURES
 from ..views import Access, Strides, access, is_dense
 
@@ -29,6 +39,13 @@ class Layouts:
     def access(self, value: Value) -> Access | None:
         """How a value is read."""
         return access(value, self)
+
+    def seen(self, value: Value) -> Access:
+        """How a value is read that can be: the pass has put in copies where none could."""
+        at = access(value, self)
+        if at is None:
+            raise Malformed(f"{value} cannot be read by strides")
+        return at
 
     def home(self, root: Value) -> tuple[Value, int]:
         """In whose memory a value lies, and from which element on."""

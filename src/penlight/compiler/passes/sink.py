@@ -6,7 +6,7 @@ chain of `put`s that fill an array of one number: no copy. Leaves every other va
 
 from __future__ import annotations
 
-from ..algebra import overlap
+from ..algebra import Region, overlap
 from ..ir import VIEWS, Graph, Value, is_elementwise, number_of, users
 from ..structures import STRUCTURES
 from ..views import Strides, reshaped_strides
@@ -37,7 +37,7 @@ def _assembled(whole: Value, readers: dict[int, list[Value]]) -> bool:
     """Whether a value is put together from parts that do not overlap, over one number: then its
     parts may be written in any order once that number has been.
     """
-    regions = []
+    regions: list[Region] = []
     while whole.op == "put":
         if any(overlap(whole.attr, other) for other in regions):
             return False
