@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
-from .ir import Malformed, Shape, Value
+from .ir import Malformed, Shape, Value, contiguous
 from .kernels import attention_structure, convolution_structure, scatter  # noqa: F401
 from .kernels.loops import Loops
 from .kernels.product import Product
@@ -154,17 +154,36 @@ class Body:
         at = access(argument, lambda v: tuple(int(a == v.attr[1]) for a in range(len(v.shape))))
         if at is None:
             raise Malformed(f"{argument} does not count along axes")
-        strides = self.along(argument, at, outer)
-        strides = self.spread(strides) if outer else strides
-        total = self.step("const", (), "i64", at.offset) if at.offset else None
+        extents = self.extents(outer)
+        if argument.size == 1:
+            return self.step("const", (), "i64", at.offset)
+        strides = reshaped_strides(argument.shape, at.strides, extents)
+        if strides is not None:
+            return self.counted(at.offset, strides, outer)
+        flat, total = self.counted(0, contiguous(extents), outer), self.counted(at.offset, (), outer)
+        for n, stride, step in zip(argument.shape, at.strides, contiguous(argument.shape)):
+            if stride:  # how far along this axis the flat place is
+                place = self.scaled("floor_divide", flat, step)
+                place = self.scaled("mul", self.scaled("remainder", place, n), stride)
+                total = self.step("add", (total, place), "i64")
+        return total
+
+    def counted(self, offset: int, strides: Shape, outer: bool) -> int:
+        """offset + i s₀ + j s₁ + ... for the places along the space, or its outer axes."""
+        strides = self.spread(strides) if outer and strides else strides
+        total = self.step("const", (), "i64", offset) if offset else None
         for axis, stride in enumerate(strides):
             if not stride:
                 continue
-            term = self.step("index", (), "i64", self.order.index(axis))
-            if stride != 1:
-                term = self.step("mul", (term, self.step("const", (), "i64", stride)), "i64")
+            term = self.scaled("mul", self.step("index", (), "i64", self.order.index(axis)), stride)
             total = term if total is None else self.step("add", (total, term), "i64")
         return self.step("const", (), "i64", 0) if total is None else total
+
+    def scaled(self, op: str, term: int, by: int) -> int:
+        """A term multiplied with, or divided by, a number."""
+        if by == 1 and op != "remainder":
+            return term
+        return self.step(op, (term, self.step("const", (), "i64", by)), "i64")
 
     def gather(self, value: Value, outer: bool) -> int:
         """An element of a table, at a place that a value names."""
