@@ -160,9 +160,10 @@ class Body:
         strides = reshaped_strides(argument.shape, at.strides, extents)
         if strides is not None:
             return self.counted(at.offset, strides, outer)
-        flat, total = self.counted(0, contiguous(extents), outer), self.counted(at.offset, (), outer)
+        flat = self.counted(0, contiguous(extents), outer)
+        total = self.counted(at.offset, (), outer)
         for n, stride, step in zip(argument.shape, at.strides, contiguous(argument.shape)):
-            if stride:  # how far along this axis the flat place is
+            if stride and n > 1:  # how far along this axis the flat place is
                 place = self.scaled("floor_divide", flat, step)
                 place = self.scaled("mul", self.scaled("remainder", place, n), stride)
                 total = self.step("add", (total, place), "i64")
