@@ -8,6 +8,14 @@ import penlight
 from penlight import distributions as mine
 
 oracle = torch.distributions
+
+
+@pytest.fixture(autouse=True)
+def checked():
+    """PyTorch checks arguments; its compiler, once imported, switches that off."""
+    oracle.Distribution.set_default_validate_args(True)
+
+
 P = np.random.default_rng(0)
 SHAPE = (4, 3)
 ARGUMENTS = {

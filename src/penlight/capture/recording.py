@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from typing import Any
 
@@ -41,6 +42,8 @@ def record(
     modes.tracer = tracer
     tracers.append(tracer)
     births.append(tracer)
+    collecting = gc.isenabled()
+    gc.disable()  # what a collection calls back is not part of the call
     try:
         for position, t in enumerate(tensors):
             _take_argument(tracer, position, t)
@@ -55,6 +58,8 @@ def record(
         tracer.move_back()
         tracers.remove(tracer)
         births.pop()
+        if collecting:
+            gc.enable()
 
 
 def _take_argument(tracer: Tracer, position: int, t: Tensor) -> None:

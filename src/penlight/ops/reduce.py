@@ -108,7 +108,11 @@ _sum_all: Any = unary(
 )  # fmt: skip
 
 
-@op(grad={"input": lambda g, input_shape: _everywhere(g, input_shape)}, node="SumBackward0")
+@op(
+    grad={"input": lambda g, input_shape: _everywhere(g, input_shape)},
+    node="SumBackward0",
+    sample=lambda draw: [(draw(3, 4), np.dtype(np.float64))],
+)
 def _sum_as(xp: Any, input: Any, dtype: Any) -> Any:
     return _add_up(xp, summable(input, dtype), None, False)
 
