@@ -202,6 +202,18 @@ def signbit(xp: Tracer, x: Any) -> Symbol:
 
 
 @function
+def isneginf(xp: Tracer, x: Any) -> Symbol:
+    """Whether it is -inf."""
+    return symbol(xp, x) == -inf
+
+
+@function
+def isposinf(xp: Tracer, x: Any) -> Symbol:
+    """Whether it is inf."""
+    return symbol(xp, x) == inf
+
+
+@function
 def positive(xp: Tracer, x: Any) -> Symbol:
     """A copy."""
     return x.copy()

@@ -50,7 +50,8 @@ def _weights_in_programs(
 ) -> tuple[Any, Any, Any]:
     """The same without a look at the targets: the table of losses finds those that are no class."""
     counts = target != ignore_index
-    target = xp.where(counts, target, 0)
+    if not 0 <= ignore_index < classes:
+        target = xp.where(counts, target, 0)
     if weight is None:
         return target, counts, xp.sum(counts)
     weights = weight[target] * counts
